@@ -1,0 +1,3 @@
+//! Encoders: images to feature maps.
+
+pub mod swin;

@@ -1,0 +1,12 @@
+//! Swin, PReCo and the operations they are made of: tensors in, tensors out.
+//!
+//! No network, no command line, no clock and no training loop: those live in `preco-zoo`, `preco-cli` and `preco-train`.
+//! Start at [`rng`] for the only randomness.
+
+pub mod backbones;
+pub mod error;
+pub mod files;
+pub mod imagery;
+pub mod nn;
+pub mod preco;
+pub mod rng;

@@ -1,0 +1,3 @@
+//! Parameters as flat buffers with named segments, and the modules that read them.
+
+pub mod params;

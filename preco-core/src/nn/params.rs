@@ -1,0 +1,305 @@
+//! All parameters of a model in one flat buffer, cut into named segments.
+//!
+//! One buffer means one optimiser update, one clipping norm, one average, one reduction between machines and one
+//! checkpoint. Gradients and optimiser moments are buffers of the same length, cut by the same [`Layout`].
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+
+/// How a segment starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Every element has this value.
+    Constant(f32),
+    /// Normal with mean 0 and this standard deviation. The truncation at ±2 that timm asks for never bites at 0.02.
+    Normal(f32),
+    /// Uniform in ±bound: PyTorch's default for convolutions, bound `1/√fan_in`.
+    Uniform(f32),
+}
+
+/// One parameter tensor.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// timm's name, such as `layers.2.blocks.5.attn.qkv.weight`.
+    pub name: String,
+    /// Row-major shape, as in the checkpoint.
+    pub shape: Vec<usize>,
+    /// Where it lies in the flat buffer.
+    pub range: Range<usize>,
+    /// How it starts.
+    pub init: Init,
+    /// False for norms, biases, relative-position tables and tokens: weight decay must not pull them to zero.
+    pub decay: bool,
+    /// Position from the input for layer-wise learning-rate decay: 0 is the patch embedding.
+    pub depth: usize,
+}
+
+/// The segments of a model, in buffer order.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    segments: Vec<Segment>,
+    len: usize,
+}
+
+impl Layout {
+    /// Appends a segment and returns its range.
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        shape: &[usize],
+        init: Init,
+        decay: bool,
+        depth: usize,
+    ) -> Range<usize> {
+        let range = self.len..self.len + shape.iter().product::<usize>();
+        self.len = range.end;
+        self.segments.push(Segment {
+            name: name.into(),
+            shape: shape.to_vec(),
+            range: range.clone(),
+            init,
+            decay,
+            depth,
+        });
+        range
+    }
+
+    /// The segments in buffer order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The segment called `name`.
+    pub fn get(&self, name: &str) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.name == name)
+    }
+
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True where there is no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of layers for layer-wise decay: one more than the deepest segment.
+    pub fn depths(&self) -> usize {
+        self.segments.iter().map(|segment| segment.depth + 1).max().unwrap_or(0)
+    }
+
+    /// Fresh parameters. Each segment draws from its own stream, so adding a head does not change the encoder's start.
+    ///
+    /// # Randomness
+    /// Stream `(seed, "init", 0, fnv1a64(name))`.
+    pub fn init(&self, seed: u64) -> Vec<f32> {
+        let mut values = vec![0.0; self.len];
+        let mut rest = values.as_mut_slice();
+        let mut parts = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let (part, tail) = rest.split_at_mut(segment.range.len());
+            parts.push((segment, part));
+            rest = tail;
+        }
+        parts.into_par_iter().for_each(|(segment, part)| {
+            let mut stream = Stream::new(seed, "init", 0, crate::rng::fnv1a64(&segment.name));
+            match segment.init {
+                Init::Constant(value) => part.fill(value),
+                Init::Normal(deviation) => part.fill_with(|| stream.normal() as f32 * deviation),
+                Init::Uniform(bound) => {
+                    part.fill_with(|| stream.between(f64::from(-bound), f64::from(bound)) as f32);
+                }
+            }
+        });
+        values
+    }
+
+    /// Writes the segments as a safetensors file under their names, in f32.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path. The file is whole or absent.
+    pub fn save(&self, values: &[f32], path: &Path) -> Result<()> {
+        assert_eq!(values.len(), self.len, "values belong to another layout");
+        let bytes: Vec<(String, SegmentBytes)> = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let part = &values[segment.range.clone()];
+                let bytes = part.iter().flat_map(|value| value.to_le_bytes()).collect();
+                (segment.name.clone(), SegmentBytes { shape: segment.shape.clone(), bytes })
+            })
+            .collect();
+        // One metadata key only: the format's writer keeps them in a hash map, and two would make the bytes differ.
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        let buffer = safetensors::serialize(bytes, Some(metadata))
+            .map_err(|error| Error::Checkpoint { path: path.into(), reason: error.to_string() })?;
+        crate::files::write_atomic(path, |out| out.write_all(&buffer)).map_err(|source| Error::Io {
+            action: "write",
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// Copies the tensors of a safetensors file (f32, f16 or bf16) over the segments of the same name; says what
+    /// happened to every name on either side.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Checkpoint`] for a file that is not safetensors, and [`Error::Shape`] where a tensor of
+    /// the right name has another shape. `values` is then unchanged.
+    pub fn overlay(&self, values: &mut [f32], path: &Path) -> Result<Overlay> {
+        assert_eq!(values.len(), self.len, "values belong to another layout");
+        let buffer = std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
+        let bad = |reason: String| Error::Checkpoint { path: path.into(), reason };
+        let file = safetensors::SafeTensors::deserialize(&buffer).map_err(|error| bad(error.to_string()))?;
+        let mut report = Overlay::default();
+        let mut loaded = values.to_vec();
+        for segment in &self.segments {
+            let Ok(view) = file.tensor(&segment.name) else {
+                report.missing.push(segment.name.clone());
+                continue;
+            };
+            if view.shape() != segment.shape {
+                return Err(Error::Shape {
+                    path: path.into(),
+                    name: segment.name.clone(),
+                    file: view.shape().to_vec(),
+                    model: segment.shape.clone(),
+                });
+            }
+            widen(view.dtype(), view.data(), &mut loaded[segment.range.clone()]).ok_or_else(|| {
+                bad(format!("{} has type {:?}; f32, f16 or bf16 is needed", segment.name, view.dtype()))
+            })?;
+            report.loaded.push(segment.name.clone());
+        }
+        let known: std::collections::HashSet<&str> =
+            self.segments.iter().map(|segment| segment.name.as_str()).collect();
+        report.unexpected = file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
+        report.unexpected.sort_unstable();
+        values.copy_from_slice(&loaded);
+        Ok(report)
+    }
+}
+
+/// What [`Layout::overlay`] did with every name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overlay {
+    /// In the file and in the model.
+    pub loaded: Vec<String>,
+    /// In the model only; these keep their values.
+    pub missing: Vec<String>,
+    /// In the file only; these are ignored.
+    pub unexpected: Vec<String>,
+}
+
+struct SegmentBytes {
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl safetensors::View for SegmentBytes {
+    fn dtype(&self) -> safetensors::Dtype {
+        safetensors::Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Little-endian floats of `dtype` to f32; `None` for a type that holds no weights.
+fn widen(dtype: safetensors::Dtype, bytes: &[u8], out: &mut [f32]) -> Option<()> {
+    use half::{bf16, f16};
+    match dtype {
+        safetensors::Dtype::F32 => {
+            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+                *value = f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]);
+            }
+        }
+        safetensors::Dtype::F16 => {
+            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                *value = f16::from_le_bytes([raw[0], raw[1]]).to_f32();
+            }
+        }
+        safetensors::Dtype::BF16 => {
+            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                *value = bf16::from_le_bytes([raw[0], raw[1]]).to_f32();
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> Layout {
+        let mut layout = Layout::default();
+        layout.add("a.weight", &[3, 4], Init::Normal(0.02), true, 0);
+        layout.add("a.bias", &[3], Init::Constant(0.5), false, 1);
+        layout.add("b.weight", &[1000], Init::Uniform(0.1), true, 2);
+        layout
+    }
+
+    #[test]
+    fn segments_start_by_their_rule_and_by_name() {
+        let layout = layout();
+        let values = layout.init(3);
+        assert!(values[12..15].iter().all(|&value| value == 0.5));
+        let uniform = &values[layout.get("b.weight").expect("segment").range.clone()];
+        assert!(uniform.iter().all(|value| value.abs() <= 0.1) && uniform.iter().any(|value| value.abs() > 0.09));
+        let mut longer = Layout::default();
+        longer.add("head", &[7], Init::Normal(1.0), true, 0);
+        longer.add("a.weight", &[3, 4], Init::Normal(0.02), true, 0);
+        assert_eq!(longer.init(3)[7..], values[..12], "a segment added in front changed the numbers of another");
+        assert_ne!(layout.init(4)[..12], values[..12]);
+    }
+
+    #[test]
+    fn saved_values_come_back_and_every_name_is_reported() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("model.safetensors");
+        let layout = layout();
+        let values = layout.init(3);
+        layout.save(&values, &path).expect("save");
+        let mut other = Layout::default();
+        other.add("b.weight", &[1000], Init::Constant(0.0), true, 0);
+        other.add("c.weight", &[2], Init::Constant(7.0), true, 0);
+        let mut read = other.init(0);
+        let report = other.overlay(&mut read, &path).expect("overlay");
+        assert_eq!(read[..1000], values[15..]);
+        assert_eq!(read[1000..], [7.0, 7.0]);
+        assert_eq!(report.loaded, ["b.weight"]);
+        assert_eq!(report.missing, ["c.weight"]);
+        assert_eq!(report.unexpected, ["a.bias", "a.weight"]);
+        let bytes = std::fs::read(&path).expect("read");
+        layout.save(&values, &path).expect("save again");
+        assert_eq!(bytes, std::fs::read(&path).expect("read"), "the same weights must give the same bytes");
+    }
+
+    #[test]
+    fn another_shape_is_an_error_that_names_both() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("model.safetensors");
+        layout().save(&layout().init(3), &path).expect("save");
+        let mut other = Layout::default();
+        other.add("a.bias", &[4], Init::Constant(1.0), false, 0);
+        let mut values = other.init(0);
+        let error = other.overlay(&mut values, &path).expect_err("shapes differ").to_string();
+        assert!(error.contains("a.bias") && error.contains("[3]") && error.contains("[4]"), "{error}");
+        assert_eq!(values, [1.0; 4]);
+    }
+}
