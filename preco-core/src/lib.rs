@@ -4,9 +4,13 @@
 //! Start at [`rng`] for the only randomness.
 
 pub mod backbones;
+pub mod backend;
 pub mod error;
 pub mod files;
+pub mod heads;
 pub mod imagery;
 pub mod nn;
+pub mod ops;
 pub mod preco;
 pub mod rng;
+pub mod simd;
