@@ -15,11 +15,13 @@
 //! });
 //! ```
 
+pub mod arrows;
 pub mod case;
 mod compare;
 pub mod folder;
 pub mod formula;
 mod read;
+pub mod sources;
 
 pub use case::Case;
 pub use folder::{family, run};
