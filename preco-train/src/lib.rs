@@ -1,1 +1,4 @@
-//! stub
+//! Training: data sets, augmentation, optimisers, schedules, tasks, metrics and reports.
+
+pub mod optim;
+pub mod schedule;
