@@ -75,6 +75,15 @@ pub fn system_uses(text: &str) -> Vec<String> {
     found
 }
 
+/// The tests that a text names as `` `file::claim` `` and that `declared` (source text) does not have.
+pub fn unknown_tests(text: &str, declared: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    // Paths of the project's items are quoted too; a claim has several words.
+    let claims = quoted.filter_map(|quote| quote.rsplit_once("::")).filter(|(_, claim)| claim.matches('_').count() > 2);
+    let unknown = claims.filter(|(_, claim)| !declared.contains(&format!("fn {claim}()")));
+    unknown.map(|(file, claim)| format!("{file}::{claim}")).collect()
+}
+
 /// How many lines over the limit `text` is.
 pub fn lines_over(text: &str) -> usize {
     text.lines().count().saturating_sub(MOST_LINES)
@@ -115,6 +124,13 @@ mod tests {
         assert_eq!(test_modules(Path::new("src/a/mod.rs"), text), expected);
         assert_eq!(test_modules(Path::new("src/a.rs"), text), expected);
         assert_eq!(test_modules(Path::new("src/a.rs"), "mod golden;\n"), [PathBuf::new(); 0]);
+    }
+
+    #[test]
+    fn a_test_that_was_renamed_is_found() {
+        let text = "| holds | `clip::a_norm_is_a_norm`, `nn::params::Layout` |";
+        assert_eq!(unknown_tests(text, "fn a_norm_is_a_norm() {"), [""; 0]);
+        assert_eq!(unknown_tests(text, "fn the_norm_is_a_norm() {"), ["clip::a_norm_is_a_norm"]);
     }
 
     #[test]

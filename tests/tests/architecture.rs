@@ -64,3 +64,14 @@ fn no_source_file_is_longer_than_500_lines() {
         }
     }
 }
+
+#[test]
+fn every_invariant_of_the_page_names_a_test_that_exists() {
+    let page = read(&folder::workspace().join("ARCHITECTURE.md"));
+    let files = members()
+        .into_iter()
+        .flat_map(|member| sources::rust_files(member.manifest.parent().expect("a manifest lies in a folder")));
+    let declared: String = files.map(|file| read(&file)).collect();
+    assert!(page.contains("architecture::every_invariant"), "the page is not the one this test reads");
+    assert_eq!(sources::unknown_tests(&page, &declared), [""; 0]);
+}
