@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub struct Case {
     pub config: Value,
     /// The whole JSON, for families that are tables.
     pub json: Value,
+    /// Files of other kinds whose names begin with the case's, such as pictures.
+    pub files: Vec<PathBuf>,
     tensors: BTreeMap<String, Tensor>,
     compared: RefCell<BTreeSet<String>>,
     failures: RefCell<Vec<String>>,
@@ -54,6 +57,7 @@ impl Case {
             name: name.to_owned(),
             config: json.get("config").cloned().unwrap_or_default(),
             json,
+            files: Vec::new(),
             tensors,
             compared: RefCell::default(),
             failures: RefCell::default(),

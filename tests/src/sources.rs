@@ -123,7 +123,7 @@ mod tests {
         let expected = ["src/a/golden.rs", "src/a/golden/mod.rs"].map(PathBuf::from);
         assert_eq!(test_modules(Path::new("src/a/mod.rs"), text), expected);
         assert_eq!(test_modules(Path::new("src/a.rs"), text), expected);
-        assert_eq!(test_modules(Path::new("src/a.rs"), "mod golden;\n"), [PathBuf::new(); 0]);
+        assert!(test_modules(Path::new("src/a.rs"), "mod golden;\n").is_empty());
     }
 
     #[test]
