@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub struct Case {
     pub config: Value,
     /// The whole JSON, for families that are tables.
     pub json: Value,
+    /// Files of other kinds whose names begin with the case's, such as pictures.
+    pub files: Vec<PathBuf>,
     tensors: BTreeMap<String, Tensor>,
     compared: RefCell<BTreeSet<String>>,
     failures: RefCell<Vec<String>>,
@@ -54,6 +57,7 @@ impl Case {
             name: name.to_owned(),
             config: json.get("config").cloned().unwrap_or_default(),
             json,
+            files: Vec::new(),
             tensors,
             compared: RefCell::default(),
             failures: RefCell::default(),
@@ -171,46 +175,12 @@ impl Case {
         self.compared.borrow_mut().extend(names);
     }
 
-    /// Fails the case where its configuration has a key the test does not read.
-    pub fn only_keys(&self, known: &[&str]) {
-        let keys = self.config.as_object().into_iter().flat_map(|map| map.keys());
-        for key in keys.filter(|key| !known.contains(&key.as_str())) {
-            self.fail(format!("config.{key} = {} is not understood by this test", self.config[key]));
-        }
-    }
-
     /// Fails the case where a tensor's first part is not known to the test.
     pub fn only_prefixes(&self, known: &[&str]) {
         let prefixes: BTreeSet<&str> = self.tensors.keys().map(|name| first_part(name)).collect();
         for prefix in prefixes.into_iter().filter(|prefix| !known.contains(prefix)) {
             self.fail(format!("tensors {prefix}.* are not understood by this test"));
         }
-    }
-
-    /// Stops the case: it asks for `what`, which the test does not understand.
-    pub fn unknown(&self, what: &str) -> ! {
-        panic!("{}/{} asks for {what}, which this test does not understand", self.family, self.name)
-    }
-
-    /// A number of the configuration.
-    pub fn number(&self, key: &str) -> f64 {
-        self.config[key].as_f64().unwrap_or_else(|| self.unknown(&format!("{key} = {}", self.config[key])))
-    }
-
-    /// A size of the configuration.
-    pub fn size(&self, key: &str) -> usize {
-        size(&self.config[key]).unwrap_or_else(|| self.unknown(&format!("{key} = {}", self.config[key])))
-    }
-
-    /// A list of sizes of the configuration.
-    pub fn sizes(&self, key: &str) -> Vec<usize> {
-        let sizes = self.config[key].as_array().and_then(|list| list.iter().map(size).collect());
-        sizes.unwrap_or_else(|| self.unknown(&format!("{key} = {}", self.config[key])))
-    }
-
-    /// A text of the configuration.
-    pub fn text(&self, key: &str) -> &str {
-        self.config[key].as_str().unwrap_or_else(|| self.unknown(&format!("{key} = {}", self.config[key])))
     }
 
     /// Records a failure and goes on, so that a run reports every tensor that is off.
@@ -254,10 +224,6 @@ fn first_part(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn size(value: &Value) -> Option<usize> {
-    value.as_u64().and_then(|size| size.try_into().ok())
-}
-
 /// Two expected tensors and an input: enough to test the harness.
 #[cfg(test)]
 pub(crate) fn toy() -> Case {
@@ -298,14 +264,5 @@ mod tests {
         case.leave_out("out", "this test is about keys");
         let report = case.finish().expect_err("unknown key and prefix");
         assert!(report.contains("config.edge_policy") && report.contains("out.*"), "{report}");
-    }
-
-    #[test]
-    fn the_configuration_is_read_by_type() {
-        let case = toy();
-        assert_eq!((case.size("embed"), case.text("edge_policy")), (16, "timm"));
-        assert_eq!(case.sizes("depths"), [2, 2]);
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.size("edge_policy"))).is_err());
-        case.finish().expect_err("nothing was compared");
     }
 }

@@ -1,5 +1,6 @@
 //! Where the golden vectors lie, and every case of a family.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -55,18 +56,25 @@ pub fn family(family: &str) -> Vec<Case> {
     }
     let folder = root.path.join(family);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("golden {}: {error}", folder.display()));
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.expect("entry of the golden folder").path())
-        .filter(|path| path.is_file())
-        .map(|path| match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json" | "safetensors") => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            _ => panic!("{} is neither .json nor .safetensors: the harness does not understand it", path.display()),
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+    let (mut names, mut others) = (BTreeSet::new(), Vec::new());
+    for path in entries.map(|entry| entry.expect("entry of the golden folder").path()).filter(|path| path.is_file()) {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json" | "safetensors") => {
+                names.insert(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+            }
+            _ => others.push(path),
+        }
+    }
     assert!(!names.is_empty(), "{} holds no case", folder.display());
-    names.iter().map(|name| crate::read::case(&folder, family, name)).collect()
+    let mut cases: Vec<Case> = names.iter().map(|name| crate::read::case(&folder, family, name)).collect();
+    others.sort_unstable();
+    for path in others {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // texture_a_420.jpg belongs to texture_a, and to texture_a_420 where there is such a case.
+        let owner = cases.iter_mut().filter(|case| file.starts_with(&case.name)).max_by_key(|case| case.name.len());
+        owner.unwrap_or_else(|| panic!("{} belongs to no case", path.display())).files.push(path);
+    }
+    cases
 }
 
 /// Runs `test` on every case of `family`, all of them even if one fails, and says how many ran.

@@ -18,6 +18,7 @@
 pub mod arrows;
 pub mod case;
 mod compare;
+mod config;
 pub mod folder;
 pub mod formula;
 mod read;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 const SYSTEM: [&str; 8] =
     ["std::env", "std::time", "std::net", "env::var", "Instant::now", "SystemTime", "println!", "print!"];
 
+/// What marks an item as a test's.
+const TEST_ONLY: &str = "#[cfg(test)]";
+
 /// The longest a source file may be.
 pub const MOST_LINES: usize = 500;
 
@@ -30,13 +33,37 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The files of modules that `text`, the content of `file`, declares for tests only.
+pub fn test_modules(file: &Path, text: &str) -> Vec<PathBuf> {
+    let folder = file.parent().unwrap_or(file);
+    let is_root = file.file_stem().is_some_and(|stem| ["mod", "lib", "main"].iter().any(|root| stem == *root));
+    let folder = if is_root { folder.to_path_buf() } else { file.with_extension("") };
+    let mut lines = text.lines().map(str::trim);
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if line != TEST_ONLY {
+            continue;
+        }
+        let declared = lines.next().and_then(|item| item.strip_suffix(';'));
+        let name = declared.and_then(|item| item.trim_start_matches("pub(crate) ").strip_prefix("mod "));
+        if let Some(name) = name {
+            found.extend([folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")]);
+        }
+    }
+    found
+}
+
 /// Lines of `text` outside comments and tests that touch the system, with their numbers.
 pub fn system_uses(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        // Tests close a file by the house's order, and tests may read the environment.
-        if line.starts_with("#[cfg(test)]") {
-            break;
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        if line.trim() == TEST_ONLY {
+            match lines.next() {
+                // Tests close a file by the house's order.
+                Some((_, item)) if item.contains('{') && item.starts_with("mod ") => break,
+                _ => continue,
+            }
         }
         let code = line.split("//").next().unwrap_or(line);
         let in_braces = code.trim_start().starts_with("use std::{")
@@ -46,6 +73,15 @@ pub fn system_uses(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The tests that a text names as `` `file::claim` `` and that `declared` (source text) does not have.
+pub fn unknown_tests(text: &str, declared: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    // Paths of the project's items are quoted too; a claim has several words.
+    let claims = quoted.filter_map(|quote| quote.rsplit_once("::")).filter(|(_, claim)| claim.matches('_').count() > 2);
+    let unknown = claims.filter(|(_, claim)| !declared.contains(&format!("fn {claim}()")));
+    unknown.map(|(file, claim)| format!("{file}::{claim}")).collect()
 }
 
 /// How many lines over the limit `text` is.
@@ -78,6 +114,23 @@ mod tests {
         let text = "// std::env is for the CLI\nfn a() {} // println!\n#[cfg(test)]\nmod tests {\n use std::env;\n}\n";
         assert_eq!(system_uses(text), [""; 0]);
         assert_eq!(system_uses("use std::{fs, io};\nlet environment = 1;\n"), [""; 0]);
+    }
+
+    #[test]
+    fn an_item_for_tests_hides_nothing_after_it() {
+        let text = "#[cfg(test)]\nmod golden;\n#[cfg(test)]\nuse std::env;\nuse std::net::TcpStream;\n";
+        assert_eq!(system_uses(text), ["5: use std::net::TcpStream;"]);
+        let expected = ["src/a/golden.rs", "src/a/golden/mod.rs"].map(PathBuf::from);
+        assert_eq!(test_modules(Path::new("src/a/mod.rs"), text), expected);
+        assert_eq!(test_modules(Path::new("src/a.rs"), text), expected);
+        assert!(test_modules(Path::new("src/a.rs"), "mod golden;\n").is_empty());
+    }
+
+    #[test]
+    fn a_test_that_was_renamed_is_found() {
+        let text = "| holds | `clip::a_norm_is_a_norm`, `nn::params::Layout` |";
+        assert_eq!(unknown_tests(text, "fn a_norm_is_a_norm() {"), [""; 0]);
+        assert_eq!(unknown_tests(text, "fn the_norm_is_a_norm() {"), ["clip::a_norm_is_a_norm"]);
     }
 
     #[test]

@@ -49,7 +49,8 @@ fn every_member_inherits_versions_and_lints() {
 fn the_core_sees_no_environment_clock_network_or_terminal() {
     let files = sources::rust_files(&folder::workspace().join("preco-core/src"));
     assert!(!files.is_empty());
-    for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+    let of_tests: Vec<_> = files.iter().flat_map(|file| sources::test_modules(file, &read(file))).collect();
+    for file in files.iter().filter(|file| !of_tests.contains(file)) {
         assert_eq!(sources::system_uses(&read(file)), [""; 0], "{}", file.display());
     }
 }
@@ -62,4 +63,15 @@ fn no_source_file_is_longer_than_500_lines() {
             assert_eq!(sources::lines_over(&read(&file)), 0, "{} hides two rooms in one", file.display());
         }
     }
+}
+
+#[test]
+fn every_invariant_of_the_page_names_a_test_that_exists() {
+    let page = read(&folder::workspace().join("ARCHITECTURE.md"));
+    let files = members()
+        .into_iter()
+        .flat_map(|member| sources::rust_files(member.manifest.parent().expect("a manifest lies in a folder")));
+    let declared: String = files.map(|file| read(&file)).collect();
+    assert!(page.contains("architecture::every_invariant"), "the page is not the one this test reads");
+    assert_eq!(sources::unknown_tests(&page, &declared), [""; 0]);
 }
