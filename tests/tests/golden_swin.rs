@@ -1,0 +1,159 @@
+//! The Swin encoder against timm, torchvision and the authors' detection fork.
+
+use preco_core::backbones::swin::{
+    EdgePolicy, Keep, OutputGradients, Swin, SwinConfig, TableResize, Tape, resize_table,
+};
+use preco_core::backend::cpu::Cpu;
+use preco_core::heads::{Classifier, ClassifierTape};
+use preco_core::nn::Pass;
+use preco_core::nn::params::Layout;
+use preco_core::simd::Level;
+use preco_tests::{Case, formula};
+
+#[test]
+fn golden_swin_agrees_with_timm_and_torchvision() {
+    preco_tests::run("swin", |case| match case.name.as_str() {
+        "rel_table_resize" => tables(case),
+        _ if case.config.get("embed").is_some() => encoder(case),
+        _ => case.unknown("a form that is neither a table nor an encoder"),
+    });
+}
+
+/// Relative-position tables under the three rules of the field.
+fn tables(case: &Case) {
+    case.only_keys(&["pairs", "heads"]);
+    case.only_prefixes(&["before", "after_timm", "after_bicubic", "after_simmim"]);
+    let pairs: Vec<[[usize; 2]; 2]> = serde_json::from_value(case.config["pairs"].clone()).expect("pairs of windows");
+    let rules = [
+        ("after_timm", TableResize::GeometricLinear),
+        ("after_bicubic", TableResize::Bicubic),
+        ("after_simmim", TableResize::GeometricSpline),
+    ];
+    for (i, [from, to]) in pairs.into_iter().enumerate() {
+        let before = case.tensor(&format!("before.{i}"));
+        for (prefix, rule) in rules {
+            let name = format!("{prefix}.{i}");
+            if case.has(&name) {
+                let after = resize_table(before, case.size("heads"), from, to, rule).expect("resize");
+                case.check(&name, &after);
+            }
+        }
+    }
+}
+
+/// An encoder with a classification head under every edge policy the file has outputs for.
+fn encoder(case: &Case) {
+    case.only_keys(&[
+        "img",
+        "embed",
+        "depths",
+        "heads",
+        "window",
+        "classes",
+        "mlp",
+        "weights",
+        "batch",
+        "input_name",
+        "keys",
+        "ln_eps",
+        "gelu",
+        "edge_policy",
+    ]);
+    case.only_prefixes(&["in", "w", "out", "out_tv", "out_od", "out_timm_ap", "grad", "formula_head", "formula_tail"]);
+    if case.config.get("gelu").is_some_and(|gelu| gelu != "erf") {
+        case.unknown(&format!("gelu = {}", case.config["gelu"]));
+    }
+    let policies = [
+        ("out", EdgePolicy::Timm),
+        ("out_tv", EdgePolicy::Torchvision),
+        ("out_od", EdgePolicy::PadThenRoll),
+        ("out_timm_ap", EdgePolicy::TimmAlwaysPartition),
+    ];
+    for (prefix, policy) in policies {
+        if case.names(prefix).next().is_some() {
+            for level in Level::available() {
+                one_policy(case, prefix, policy, Cpu::new(level));
+            }
+        }
+    }
+}
+
+fn one_policy(case: &Case, prefix: &str, policy: EdgePolicy, cpu: Cpu) {
+    let img: [usize; 2] = case.sizes("img").try_into().expect("height and width");
+    let config = SwinConfig {
+        input: img,
+        patch: 4,
+        embed: case.size("embed"),
+        depths: case.sizes("depths"),
+        heads: case.sizes("heads"),
+        window: case.sizes("window").try_into().expect("height and width"),
+        mlp_ratio: if case.config.get("mlp").is_some() { case.number("mlp") } else { 4.0 },
+        drop_path: 0.0,
+        edge_policy: policy,
+    };
+    let images = if case.config.get("batch").is_some() { case.size("batch") } else { 1 };
+    let classes = case.size("classes");
+    let mut layout = Layout::default();
+    let swin = Swin::new(&config, &mut layout).expect("configuration");
+    let head = Classifier::new(&mut layout, config.features(), classes, config.depths.iter().sum::<usize>() + 1);
+    let mut parameters = vec![0.0; layout.len()];
+    for segment in layout.segments() {
+        let values = case.weight(&segment.name, &segment.shape);
+        case.check_formula(&segment.name, &values);
+        parameters[segment.range.clone()].copy_from_slice(&values);
+    }
+    let image = case.image(images * 3 * img[0] * img[1]);
+    case.check_formula("input", &image);
+
+    let (mut tape, mut head_tape) = (Tape::new(&cpu, Keep::All), ClassifierTape::new(&cpu));
+    swin.forward(&cpu, &parameters, &image, images, &Pass::inference(), &mut tape);
+    let tokens = swin.feature_tokens();
+    head.forward(&cpu, &parameters, tape.features(), images, tokens, &mut head_tape);
+    for s in 0..swin.stages() {
+        let map = &tape.stage(s)[..images * swin.tokens(s) * config.channels(s)];
+        check_map(case, &format!("{prefix}.stage{s}"), map, swin.grid(s)[1], config.channels(s));
+    }
+    let last = swin.stages() - 1;
+    let features = &tape.features()[..images * tokens * config.features()];
+    check_map(case, &format!("{prefix}.norm"), features, swin.grid(last)[1], config.features());
+    case.check(&format!("{prefix}.pool"), &head_tape.pooled()[..images * config.features()]);
+    case.check(&format!("{prefix}.logits"), &head_tape.logits()[..images * classes]);
+    if prefix != "out" || case.names("grad").next().is_none() {
+        return;
+    }
+
+    for keep in [Keep::All, Keep::Inputs] {
+        let mut tape = Tape::new(&cpu, keep);
+        swin.forward(&cpu, &parameters, &image, images, &Pass::inference(), &mut tape);
+        let mut gradients = vec![0.0; layout.len()];
+        let mut d_features = vec![0.0; images * tokens * config.features()];
+        let d_logits = case.tensor("in.R");
+        head.backward(&cpu, &parameters, &mut gradients, d_logits, images, tokens, &mut head_tape, &mut d_features);
+        let outputs = OutputGradients { features: Some(&d_features[..]), stages: Vec::new() };
+        swin.backward(&cpu, &parameters, &mut gradients, outputs, &mut tape);
+        for segment in layout.segments() {
+            case.check(&format!("grad.{}", segment.name), &gradients[segment.range.clone()]);
+        }
+        let mut d_image = vec![0.0; image.len()];
+        swin.image_gradient(&cpu, &parameters, &mut tape, &mut d_image);
+        case.check("grad.input", &d_image);
+    }
+}
+
+/// A map (N, H, W, C): whole, or its slice `[0, :2, :3, :16]` and its statistics.
+fn check_map(case: &Case, name: &str, map: &[f32], columns: usize, channels: usize) {
+    if case.has(name) {
+        case.check(name, map);
+    }
+    let slice = format!("{name}_slice");
+    if case.has(&slice) {
+        let shape = case.shape(&slice);
+        let (rows, wide, deep) = (shape[0], shape[1], shape[2]);
+        let at = |i: usize| (i / (wide * deep) * columns + i / deep % wide) * channels + i % deep;
+        case.check(&slice, &(0..rows * wide * deep).map(|i| map[at(i)]).collect::<Vec<_>>());
+    }
+    let stats = format!("{name}_stats");
+    if case.has(&stats) {
+        case.check_values(&stats, formula::stats(map).into_iter());
+    }
+}
