@@ -1,0 +1,42 @@
+//! Data sets, and how their images reach a training step.
+
+mod folder;
+mod loader;
+mod statistics;
+
+use preco_core::imagery::Rgb8;
+
+pub use folder::{ImageFolder, Scan};
+pub use loader::{Batch, Loader, LoaderConfig};
+pub use statistics::mean_std;
+
+use crate::error::Result;
+
+/// A set of images, some of which have a class. The order never changes while the set exists.
+pub trait ImageSource: Sync {
+    /// Number of images.
+    fn len(&self) -> usize;
+
+    /// True where there is no image.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The image at `index`.
+    ///
+    /// # Errors
+    /// With the file's name, where it cannot be read or decoded.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`ImageSource::len`].
+    fn image(&self, index: usize) -> Result<Rgb8>;
+
+    /// The class of the image at `index`, an index into [`ImageSource::classes`]; `None` where it has none.
+    fn label(&self, index: usize) -> Option<usize>;
+
+    /// A name for people: the path within the data set, with `/` between the parts.
+    fn name(&self, index: usize) -> String;
+
+    /// The names of the classes.
+    fn classes(&self) -> &[String];
+}

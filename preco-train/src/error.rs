@@ -1,0 +1,64 @@
+//! What can go wrong in this crate: what was wrong, the value, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An error of the model or image code.
+    #[error(transparent)]
+    Core(#[from] preco_core::error::Error),
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb: `read` or `write`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A data set is not usable.
+    #[error("{}: {reason}", path.display())]
+    Data {
+        /// The data set's folder or file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// The code that makes batches panicked, which is a defect of a data set's code.
+    #[error("making the batch of step {step} panicked: {reason}")]
+    Loader {
+        /// The step.
+        step: u64,
+        /// The panic's message.
+        reason: String,
+    },
+    /// Settings that are out of range or do not fit each other.
+    #[error("{what}")]
+    Config {
+        /// The setting, its value and what would fit.
+        what: String,
+    },
+}
+
+impl Error {
+    /// A configuration error.
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::Config { what: what.into() }
+    }
+
+    /// A data-set error.
+    pub(crate) fn data(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Data { path: path.into(), reason: reason.into() }
+    }
+
+    /// A reading error.
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action: "read", path: path.into(), source }
+    }
+}
