@@ -1,1 +1,4 @@
-//! stub
+//! Data sets, augmentation, optimisers, tasks, metrics and reports.
+
+pub mod datasets;
+pub mod error;
