@@ -1,5 +1,7 @@
 //! Where images come from.
 
+pub mod scenes;
+
 use crate::error::Result;
 use preco_core::imagery::Rgb8;
 
