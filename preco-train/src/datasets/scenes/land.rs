@@ -17,11 +17,11 @@ pub(super) fn crops(ground: &mut Ground, polygon: &[Point], style: &Style, dice:
         dice.pick(&SOILS)
     };
     let plant = dice.near(plant, 0.15);
-    let soil = mixed(style.soil, plant, dice.between(0.2, 0.6));
+    let soil = mixed(style.soil, plant, dice.between(0.0, 0.4));
     // Rows follow the parcel's longest side, as tractors do.
     let across = turned(longest_side(polygon));
-    let spacing = dice.between(2.6, 7.0).max(2.4 * ground.gsd);
-    let (contrast, patches) = (dice.between(0.18, 0.6), dice.between(0.1, 0.6));
+    let spacing = dice.between(3.0, 8.0).max(2.4 * ground.gsd);
+    let (contrast, patches) = (dice.between(0.35, 0.85), dice.between(0.1, 0.6));
     let tramline = if dice.chance(0.5) { dice.between(16.0, 28.0) } else { f32::MAX };
     let grain = [dice.between(0.03, 0.16), dice.between(0.06, 0.18)];
     ground.cover(polygon, CROPS, |ground, at, place| {

@@ -29,22 +29,23 @@ pub(super) fn compose(ground: &mut Ground, class: u8, style: &Style, dice: &mut 
         _ => layout.countryside(class),
     }
     match class {
+        ROAD => layout.highways(),
         RIVER => layout.river(),
         LAKE => {
             let extent = layout.ground.extent();
-            let radius = extent * layout.dice.between(0.26, 0.42);
+            let radius = extent * layout.dice.between(0.28, 0.42);
             layout.lake(radius);
         }
-        PASTURE if layout.dice.chance(0.15) => {
-            let radius = layout.dice.between(6.0, 12.0);
-            layout.lake(radius);
+        CROPS | FOREST | PASTURE => {
+            if layout.dice.chance(0.35) {
+                let direction = layout.dice.direction();
+                layout.track(direction);
+            }
+            if class == PASTURE && layout.dice.chance(0.15) {
+                let radius = layout.dice.between(6.0, 12.0);
+                layout.lake(radius);
+            }
         }
-        _ => {}
-    }
-    match class {
-        ROAD => layout.highways(),
-        RESIDENTIAL | INDUSTRIAL => {}
-        _ if layout.dice.chance(0.35) => layout.track(),
         _ => {}
     }
     layout.finish();
@@ -62,7 +63,7 @@ impl Layout<'_> {
         let extent = self.ground.extent();
         let (side, skew) = (self.dice.between(0.4, 0.85) * extent.clamp(90.0, 200.0), self.dice.between(0.05, 0.4));
         let own = match class {
-            FOREST => 0.93,
+            FOREST => 0.88,
             CROPS | PASTURE => 0.85,
             _ => 0.0,
         };
@@ -141,6 +142,10 @@ impl Layout<'_> {
         let half_width = extent * self.dice.between(0.07, 0.14);
         let course = Course::through(self.ground, swing, bend, self.dice);
         ribbons::river(self.ground, &course, half_width, self.style, self.dice);
+        if self.dice.chance(0.35) {
+            // A bridge takes the short way over.
+            self.track(turned(course.direction));
+        }
     }
 
     /// A body of still water: an ellipse whose radius the coarse noise bends, with a shore.
@@ -148,7 +153,7 @@ impl Layout<'_> {
         let extent = self.ground.extent();
         let centre = [extent * self.dice.between(0.38, 0.62), extent * self.dice.between(0.38, 0.62)];
         let (axis, stretch) = (self.dice.direction(), self.dice.between(1.0, 1.6));
-        let (lobes, shore) = (self.dice.between(0.2, 0.5), self.dice.between(1.0, 6.0));
+        let (lobes, shore) = (self.dice.between(0.3, 0.7), self.dice.between(1.0, 6.0));
         let water = ribbons::water_colour(self.style, self.dice);
         let bank = if self.dice.chance(0.5) { self.style.soil } else { self.style.grass };
         let (shallow, size) = (self.dice.between(0.1, 0.6), self.ground.size);
@@ -191,10 +196,10 @@ impl Layout<'_> {
     }
 
     /// A narrow lane or dirt track.
-    fn track(&mut self) {
+    fn track(&mut self, direction: Point) {
         let extent = self.ground.extent();
-        let (swing, bend) = (extent * self.dice.between(0.0, 0.3), extent * self.dice.between(0.4, 1.0));
-        let course = Course::through(self.ground, swing, bend, self.dice);
+        let (swing, bend) = (extent * self.dice.between(0.0, 0.2), extent * self.dice.between(0.4, 1.0));
+        let course = Course { direction, ..Course::through(self.ground, swing, bend, self.dice) };
         let surface = if self.dice.chance(0.5) { self.dice.pick(&GREYS) } else { self.dice.pick(&SOILS) };
         let half_width = self.dice.between(1.3, 2.4).max(0.8 * self.ground.gsd);
         let make = Make { half_width, surface, is_marked: false, has_median: false };

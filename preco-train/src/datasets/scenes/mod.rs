@@ -107,10 +107,10 @@ impl SceneGenerator {
         Self { seed, size_px: size_px.max(16), count, gsd_m: DEFAULT_GSD_M, classes }
     }
 
-    /// The same scenes' recipe at another ground sample distance, kept within 0.1 and 10 metres per pixel.
+    /// The same scenes' recipe at another ground sample distance, kept within 0.1 and 10 metres per pixel; NaN is the default.
     pub fn with_gsd(mut self, gsd_m: f32) -> Self {
-        // `max` and `min` turn NaN into a bound; `clamp` would keep it.
-        self.gsd_m = gsd_m.max(0.1).min(10.0);
+        // `clamp` keeps NaN.
+        self.gsd_m = if gsd_m.is_nan() { DEFAULT_GSD_M } else { gsd_m.clamp(0.1, 10.0) };
         self
     }
 

@@ -13,7 +13,9 @@ pub(super) fn render(ground: &mut Ground, style: &Style, dice: &mut Dice) -> Vec
     let size = ground.size;
     cast_shadows(ground, style, dice.between(0.35, 0.6));
     let (gain, haze) = (dice.between(0.75, 1.3), dice.between(0.0, 0.3));
-    let tint = [dice.between(0.92, 1.08), dice.between(0.97, 1.03), dice.between(0.90, 1.10)];
+    // Low sun is warm, high sun and shade are cool; white balance errs along the same line.
+    let (warmth, green) = (dice.between(-0.07, 0.07), dice.between(-0.02, 0.02));
+    let tint = [1.0 + warmth, 1.0 + green, 1.0 - warmth];
     let veil = [0.58, 0.62, 0.68].map(|band| band * dice.between(0.85, 1.1));
     let (slope, across) = (dice.between(0.0, 0.16), dice.direction());
     for (at, colour) in ground.colour.iter_mut().enumerate() {
@@ -25,7 +27,7 @@ pub(super) fn render(ground: &mut Ground, style: &Style, dice: &mut Dice) -> Vec
         *colour = mixed([lit[0] * tint[0], lit[1] * tint[1], lit[2] * tint[2]], veil, share);
     }
     blur(&mut ground.colour, size, dice.between(0.08, 0.22));
-    let (sigma, chroma, seed) = (dice.between(0.006, 0.022), dice.between(0.2, 0.7), dice.seed());
+    let (sigma, chroma, seed) = (dice.between(0.005, 0.017), dice.between(0.2, 0.7), dice.seed());
     let mut bytes = Vec::with_capacity(3 * size * size);
     for (at, colour) in ground.colour.iter().enumerate() {
         let common = bell(hash(at as i32, 0, seed));

@@ -126,7 +126,7 @@ pub(super) fn scan(size: usize, gsd: f32, polygon: &[Point], mut paint: impl FnM
 /// The pixels whose centres lie in `[low, high)`, cut at the image's edge.
 pub(super) fn pixels(low: f32, high: f32, size: usize) -> (usize, usize) {
     // A float beyond the range of `usize` saturates in the cast.
-    ((low + 0.5).floor().max(0.0) as usize, ((high + 0.5).floor().max(0.0) as usize).min(size))
+    (((low - 0.5).ceil().max(0.0) as usize).min(size), ((high - 0.5).ceil().max(0.0) as usize).min(size))
 }
 
 #[cfg(test)]

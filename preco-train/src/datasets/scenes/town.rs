@@ -102,10 +102,14 @@ fn yard(layout: &mut Layout<'_>, lot: &Polygon) {
     } else if kind < 0.25 {
         goods(layout, lot, half);
     } else {
-        let share = [layout.dice.between(0.55, 0.85), layout.dice.between(0.45, 0.75)];
-        let size = [half[0] * share[0], half[1] * share[1]];
-        let mut hall = Building::hall(centre, axis, size, layout.dice);
-        hall.has_wing &= half[1] > 2.2 * size[1];
+        let (length, width) = (half[0] * layout.dice.between(0.65, 0.9), half[1] * layout.dice.between(0.55, 0.85));
+        let mut hall = Building::hall(centre, axis, [length, width], layout.dice);
+        hall.has_wing &= width > 8.0;
+        if hall.has_wing {
+            // The two arms of the L share the lot's width.
+            hall.half[1] = 0.45 * width;
+            hall.centre = add(centre, turned(axis), -0.45 * width);
+        }
         layout.buildings.push((hall, INDUSTRIAL));
     }
 }
