@@ -2,6 +2,7 @@
 
 mod folder;
 mod loader;
+pub mod scenes;
 mod statistics;
 
 use preco_core::imagery::Rgb8;
