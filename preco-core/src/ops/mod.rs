@@ -1,7 +1,17 @@
 //! The differentiable operations that the models need, a folder each: what it computes, its kernels, its tests.
+//!
+//! A folder's `cpu.rs` holds the kernels over slices, which [`crate::nn`]'s modules call through a backend; its public
+//! functions are the same kernels as nodes of candle's graph, with a backward pass, for heads and losses. They compute in
+//! f32 on the host, accept any strides, and compute no gradient for an argument that needs none. The SIMD level is an
+//! argument wherever it matters; what only moves values takes none.
+
+mod host;
+#[cfg(test)]
+mod proof;
 
 pub mod gelu;
 pub mod layer_norm;
+pub mod linear;
 pub mod mask_token;
 pub mod merge_patches;
 pub mod patchify;
