@@ -15,4 +15,5 @@ pub mod linear;
 pub mod mask_token;
 pub mod merge_patches;
 pub mod patchify;
+pub mod softmax;
 pub mod window_attention;
