@@ -5,15 +5,18 @@
 //! f32 on the host, accept any strides, and compute no gradient for an argument that needs none. The SIMD level is an
 //! argument wherever it matters; what only moves values takes none.
 
-mod host;
+mod adjoint;
+pub(crate) mod host;
 #[cfg(test)]
-mod proof;
+pub(crate) mod proof;
 
+pub mod drop_path;
 pub mod gelu;
 pub mod layer_norm;
 pub mod linear;
 pub mod mask_token;
 pub mod merge_patches;
 pub mod patchify;
+pub mod pixel_shuffle;
 pub mod softmax;
 pub mod window_attention;
