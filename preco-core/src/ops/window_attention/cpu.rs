@@ -14,6 +14,8 @@ use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 const BEYOND: f32 = -1e30;
 /// What hides a foreign region; Swin's value, not −∞.
 const HIDDEN: f32 = -100.0;
+/// Most places of a window: the strip of scores on the stack has room for six rows of as many.
+pub(super) const MOST_PLACES: usize = 1024;
 /// Chunks of windows whose gradients are summed apart.
 const CHUNKS: usize = 8;
 
@@ -134,6 +136,7 @@ fn check(geometry: &WindowGeometry, images: usize, qkv: &[f32], pad: &[f32], tab
     assert!(qkv.len() >= tokens * 3 * geometry.channels, "qkv is shorter than {tokens} tokens");
     assert!(out >= tokens * geometry.channels, "the output is shorter than {tokens} tokens");
     assert!(pad.len() == 3 * geometry.channels, "the pad row has {} values", pad.len());
+    assert!(h * w <= MOST_PLACES, "a {h}x{w} window has more than {MOST_PLACES} places");
     assert!(table.len() == (2 * h - 1) * (2 * w - 1) * geometry.heads, "the table does not fit a {h}x{w} window");
 }
 
@@ -297,7 +300,7 @@ unsafe fn score_gradient<S: Simd>(len: usize, width: usize, tiles: &mut Tiles, t
     // SAFETY: the caller has grown the scratch; the sums have `len` rows of `stride`.
     unsafe {
         // dP goes to the rows of `out`'s place only where it fits; it needs places x places, so a strip at a time.
-        let mut strip = [0f32; 6 * 1024];
+        let mut strip = [0f32; 6 * MOST_PLACES];
         let mut first = 0;
         while first < len {
             let rows = 6.min(len - first);
