@@ -10,6 +10,7 @@ pub(crate) mod host;
 #[cfg(test)]
 pub(crate) mod proof;
 
+pub mod conv2d;
 pub mod drop_path;
 pub mod gelu;
 pub mod layer_norm;
