@@ -203,24 +203,24 @@ unsafe fn forward_body<S: Simd>(inputs: Inputs, image: usize, window: usize, hea
     let (len, width, channels) = (geometry.len(), inputs.head_width(), geometry.channels);
     let (stride, wide) = (padded(len), padded(width));
     let places = &geometry.places[window * len..(window + 1) * len];
-    TILES.with_borrow_mut(|tiles| {
-        tiles.reserve(len, width);
-        // SAFETY: the scratch was grown; `check` has bounded every token.
-        unsafe {
-            gather::<S>(inputs, image, places, 0, head, 1.0 / (width as f32).sqrt(), &mut tiles.q);
-            turn(inputs, image, places, 1, head, &mut tiles.turned);
-            gather::<S>(inputs, image, places, 2, head, 1.0, &mut tiles.v);
-            probabilities::<S>(inputs, window, head, tiles);
-            let p = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
-            multiply::<S>(len, len, wide, p, tiles.v.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            for (i, &place) in places.iter().enumerate() {
-                if place != PAD {
-                    let to = out.add((image * geometry.tokens + place as usize) * channels + head * width);
-                    std::ptr::copy_nonoverlapping(tiles.out.as_ptr().add(i * wide), to, width);
-                }
+    let mut tiles = TILES.take();
+    tiles.reserve(len, width);
+    // SAFETY: the scratch was grown; `check` has bounded every token.
+    unsafe {
+        gather::<S>(inputs, image, places, 0, head, 1.0 / (width as f32).sqrt(), &mut tiles.q);
+        turn(inputs, image, places, 1, head, &mut tiles.turned);
+        gather::<S>(inputs, image, places, 2, head, 1.0, &mut tiles.v);
+        probabilities::<S>(inputs, window, head, &mut tiles);
+        let p = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
+        multiply::<S>(len, len, wide, p, tiles.v.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        for (i, &place) in places.iter().enumerate() {
+            if place != PAD {
+                let to = out.add((image * geometry.tokens + place as usize) * channels + head * width);
+                std::ptr::copy_nonoverlapping(tiles.out.as_ptr().add(i * wide), to, width);
             }
         }
-    });
+    }
+    TILES.set(tiles);
 }
 
 simd_kernel!(unsafe fn backward_head(inputs: Inputs<'_>, image: usize, window: usize, head: usize, dout: *const f32, dqkv: *mut f32, table_sums: *mut f32, pad_sums: *mut f32) => backward_body);
@@ -243,54 +243,54 @@ unsafe fn backward_body<S: Simd>(
     let (stride, wide) = (padded(len), padded(width));
     let scale = 1.0 / (width as f32).sqrt();
     let places = &geometry.places[window * len..(window + 1) * len];
-    TILES.with_borrow_mut(|tiles| {
-        tiles.reserve(len, width);
-        // SAFETY: the scratch was grown; `check` has bounded every token; accumulators are the task's own.
-        unsafe {
-            gather::<S>(inputs, image, places, 0, head, scale, &mut tiles.q);
-            gather::<S>(inputs, image, places, 1, head, 1.0, &mut tiles.k);
-            turn(inputs, image, places, 1, head, &mut tiles.turned);
-            for (i, &place) in places.iter().enumerate() {
-                let to = tiles.d.as_mut_ptr().add(i * wide);
-                if place == PAD {
-                    // Nobody reads a padded place's output.
-                    to.write_bytes(0, width);
-                } else {
-                    let token = image * geometry.tokens + place as usize;
-                    std::ptr::copy_nonoverlapping(dout.add(token * channels + head * width), to, width);
-                }
+    let mut tiles = TILES.take();
+    tiles.reserve(len, width);
+    // SAFETY: the scratch was grown; `check` has bounded every token; accumulators are the task's own.
+    unsafe {
+        gather::<S>(inputs, image, places, 0, head, scale, &mut tiles.q);
+        gather::<S>(inputs, image, places, 1, head, 1.0, &mut tiles.k);
+        turn(inputs, image, places, 1, head, &mut tiles.turned);
+        for (i, &place) in places.iter().enumerate() {
+            let to = tiles.d.as_mut_ptr().add(i * wide);
+            if place == PAD {
+                // Nobody reads a padded place's output.
+                to.write_bytes(0, width);
+            } else {
+                let token = image * geometry.tokens + place as usize;
+                std::ptr::copy_nonoverlapping(dout.add(token * channels + head * width), to, width);
             }
-            probabilities::<S>(inputs, window, head, tiles);
-            let scatter = |out: &[f32], part: usize, factor: f32| {
-                for (i, &place) in places.iter().enumerate() {
-                    let row = &out[i * wide..i * wide + width];
-                    let within = part * channels + head * width;
-                    if place == PAD {
-                        for (x, value) in row.iter().enumerate() {
-                            *pad_sums.add(part * width + x) += factor * value;
-                        }
-                    } else {
-                        let to = dqkv.add((image * geometry.tokens + place as usize) * 3 * channels + within);
-                        for (x, value) in row.iter().enumerate() {
-                            *to.add(x) = factor * value;
-                        }
+        }
+        probabilities::<S>(inputs, window, head, &mut tiles);
+        let scatter = |out: &[f32], part: usize, factor: f32| {
+            for (i, &place) in places.iter().enumerate() {
+                let row = &out[i * wide..i * wide + width];
+                let within = part * channels + head * width;
+                if place == PAD {
+                    for (x, value) in row.iter().enumerate() {
+                        *pad_sums.add(part * width + x) += factor * value;
+                    }
+                } else {
+                    let to = dqkv.add((image * geometry.tokens + place as usize) * 3 * channels + within);
+                    for (x, value) in row.iter().enumerate() {
+                        *to.add(x) = factor * value;
                     }
                 }
-            };
-            let turned_scores = Left { data: tiles.scores.as_ptr(), row: 1, column: stride };
-            multiply::<S>(len, len, wide, turned_scores, tiles.d.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 2, 1.0);
+            }
+        };
+        let turned_scores = Left { data: tiles.scores.as_ptr(), row: 1, column: stride };
+        multiply::<S>(len, len, wide, turned_scores, tiles.d.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 2, 1.0);
 
-            turn(inputs, image, places, 2, head, &mut tiles.turned);
-            score_gradient::<S>(len, width, tiles, table_sums);
+        turn(inputs, image, places, 2, head, &mut tiles.turned);
+        score_gradient::<S>(len, width, &mut tiles, table_sums);
 
-            let scores = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
-            multiply::<S>(len, len, wide, scores, tiles.k.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 0, scale);
-            multiply::<S>(len, len, wide, turned_scores, tiles.q.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 1, 1.0);
-        }
-    });
+        let scores = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
+        multiply::<S>(len, len, wide, scores, tiles.k.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 0, scale);
+        multiply::<S>(len, len, wide, turned_scores, tiles.q.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 1, 1.0);
+    }
+    TILES.set(tiles);
 }
 
 /// Turns the probabilities in `scores` into dS, and adds dS to the table's sums.
