@@ -8,6 +8,7 @@
 pub(crate) mod cpu;
 mod geometry;
 mod node;
+mod product;
 #[cfg(test)]
 mod tests;
 
