@@ -9,6 +9,7 @@ pub mod error;
 pub mod files;
 pub mod heads;
 pub mod imagery;
+pub mod losses;
 pub mod nn;
 pub mod ops;
 pub mod preco;

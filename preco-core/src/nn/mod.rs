@@ -6,9 +6,11 @@
 mod layer_norm;
 mod linear;
 pub mod params;
+mod shared;
 
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Outputs};
+pub use shared::SharedParameters;
 
 /// Which pass over the model this is: it decides whether branches are dropped, and by which numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use super::Simd;
 pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller has the level's instructions.
     unsafe {
-        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
+        // Both return their second operand where one is not a number: a NaN must not leave as a small probability.
+        let x = S::min(S::splat(88.0), S::max(S::splat(-87.0), x));
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
         let f = S::mul_add(n, S::splat(-0.693_145_75), x);
         let f = S::mul_add(n, S::splat(-1.428_606_8e-6), f);

@@ -3,10 +3,14 @@
 mod block;
 mod config;
 mod model;
+mod node;
 mod table;
 mod tape;
+#[cfg(test)]
+mod tests;
 
 pub use config::{EdgePolicy, SwinConfig};
 pub use model::{OutputGradients, Swin};
+pub use node::{SwinMaps, SwinNode};
 pub use table::{TableResize, resize_table};
 pub use tape::{Keep, Tape};

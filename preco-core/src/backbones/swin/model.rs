@@ -20,6 +20,8 @@ pub struct Swin {
     stages: Vec<Stage>,
     norm: LayerNorm,
     geometry: Vec<StageGeometry>,
+    /// Where the encoder's last segment ends in the flat parameters.
+    end: usize,
 }
 
 /// One stage: patch merging (but for the first), then blocks.
@@ -79,7 +81,7 @@ impl Swin {
         }
         let norm = LayerNorm::new(layout, "norm", config.features(), total + 1);
         let geometry = stage_geometry(config, config.input)?;
-        Ok(Self { config: config.clone(), projection, embed_norm, stages, norm, geometry })
+        Ok(Self { config: config.clone(), projection, embed_norm, stages, norm, geometry, end: layout.len() })
     }
 
     /// The encoder's sizes.
@@ -105,6 +107,11 @@ impl Swin {
         }
         let config = SwinConfig { input: size, ..self.config.clone() };
         Ok(Self { config, geometry, ..self.clone() })
+    }
+
+    /// Where the encoder's last segment ends in the flat parameters.
+    pub(crate) fn parameters_end(&self) -> usize {
+        self.end
     }
 
     /// Number of stages.

@@ -171,62 +171,62 @@ unsafe fn blocks<S: Simd, const R: usize, const NV: usize>(task: Task<'_>) {
     let Task { a, b, out, depth, rows, columns } = task;
     let width = NV * S::LANES;
     let panels = (columns.1 - columns.0).div_ceil(width);
-    PACKED.with_borrow_mut(|packed| {
-        grow(&mut packed.b, panels * DEPTH * width);
-        if a.column != 1 {
-            grow(&mut packed.a, ROWS.div_ceil(R) * R * DEPTH);
-        }
-        let mut from = 0;
-        // At least one pass, so that C is written where k is 0.
-        loop {
-            let length = DEPTH.min(depth - from);
-            let (first, last) = (from == 0, from + length == depth);
-            // SAFETY: `check` bounds every access of A, B and C; the scratch was grown above.
-            unsafe {
+    let mut packed = PACKED.take();
+    grow(&mut packed.b, panels * DEPTH * width);
+    if a.column != 1 {
+        grow(&mut packed.a, ROWS.div_ceil(R) * R * DEPTH);
+    }
+    let mut from = 0;
+    // At least one pass, so that C is written where k is 0.
+    loop {
+        let length = DEPTH.min(depth - from);
+        let (first, last) = (from == 0, from + length == depth);
+        // SAFETY: `check` bounds every access of A, B and C; the scratch was grown above.
+        unsafe {
+            for panel in 0..panels {
+                let at = columns.0 + panel * width;
+                let to = packed.b.as_mut_ptr().add(panel * DEPTH * width);
+                pack_columns::<S>(b, from, length, at, width.min(columns.1 - at), width, to);
+            }
+            let mut top = rows.0;
+            while top < rows.1 {
+                let bottom = (top + ROWS).min(rows.1);
+                if a.column != 1 {
+                    pack_rows::<R>(a, from, length, top, bottom, packed.a.as_mut_ptr());
+                }
                 for panel in 0..panels {
                     let at = columns.0 + panel * width;
-                    let to = packed.b.as_mut_ptr().add(panel * DEPTH * width);
-                    pack_columns::<S>(b, from, length, at, width.min(columns.1 - at), width, to);
-                }
-                let mut top = rows.0;
-                while top < rows.1 {
-                    let bottom = (top + ROWS).min(rows.1);
-                    if a.column != 1 {
-                        pack_rows::<R>(a, from, length, top, bottom, packed.a.as_mut_ptr());
-                    }
-                    for panel in 0..panels {
-                        let at = columns.0 + panel * width;
-                        let panel_b = packed.b.as_ptr().add(panel * DEPTH * width);
-                        let mut i = top;
-                        while i < bottom {
-                            let height = R.min(bottom - i);
-                            let (pointer, row, column) = if a.column == 1 {
-                                (a.data.as_ptr().add(i * a.row + from), a.row, 1)
-                            } else {
-                                (packed.a.as_ptr().add((i - top) * DEPTH), 1, R)
-                            };
-                            let strip = Strip { a: pointer, row, column, b: panel_b, length };
-                            let place = Place { i, j: at, width: width.min(columns.1 - at), first, last };
-                            match height {
-                                1 => tile::<S, 1, NV>(strip, out, place),
-                                2 => tile::<S, 2, NV>(strip, out, place),
-                                3 => tile::<S, 3, NV>(strip, out, place),
-                                4 => tile::<S, 4, NV>(strip, out, place),
-                                5 => tile::<S, 5, NV>(strip, out, place),
-                                _ => tile::<S, 6, NV>(strip, out, place),
-                            }
-                            i += height;
+                    let panel_b = packed.b.as_ptr().add(panel * DEPTH * width);
+                    let mut i = top;
+                    while i < bottom {
+                        let height = R.min(bottom - i);
+                        let (pointer, row, column) = if a.column == 1 {
+                            (a.data.as_ptr().add(i * a.row + from), a.row, 1)
+                        } else {
+                            (packed.a.as_ptr().add((i - top) * DEPTH), 1, R)
+                        };
+                        let strip = Strip { a: pointer, row, column, b: panel_b, length };
+                        let place = Place { i, j: at, width: width.min(columns.1 - at), first, last };
+                        match height {
+                            1 => tile::<S, 1, NV>(strip, out, place),
+                            2 => tile::<S, 2, NV>(strip, out, place),
+                            3 => tile::<S, 3, NV>(strip, out, place),
+                            4 => tile::<S, 4, NV>(strip, out, place),
+                            5 => tile::<S, 5, NV>(strip, out, place),
+                            _ => tile::<S, 6, NV>(strip, out, place),
                         }
+                        i += height;
                     }
-                    top = bottom;
                 }
-            }
-            from += length;
-            if from >= depth {
-                break;
+                top = bottom;
             }
         }
-    });
+        from += length;
+        if from >= depth {
+            break;
+        }
+    }
+    PACKED.set(packed);
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {

@@ -44,6 +44,20 @@ pub(crate) fn backward(
     });
 }
 
+/// `dx = dy gelu'(x)`.
+pub(crate) fn input_gradient(level: Level, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    assert!(dy.len() >= x.len() && dx.len() >= x.len(), "a gradient is shorter than the input");
+    let dx = Shared::new(dx);
+    parallel::for_each(x.len().div_ceil(CHUNK), |task| {
+        let (from, to) = (task * CHUNK, ((task + 1) * CHUNK).min(x.len()));
+        // SAFETY: the chunk lies in every buffer and belongs to this task.
+        unsafe {
+            let (x, dy, dx) = (x.as_ptr().add(from), dy.as_ptr().add(from), dx.pointer().add(from));
+            gradient_chunk(level, x, dy, dx, to - from);
+        }
+    });
+}
+
 simd_kernel!(unsafe fn forward_chunk(x: *const f32, y: *mut f32, len: usize) => forward_body);
 
 #[inline(always)]
@@ -52,6 +66,19 @@ unsafe fn forward_body<S: Simd>(x: *const f32, y: *mut f32, len: usize) {
     unsafe {
         for j in (0..len).step_by(S::LANES) {
             store_up_to::<S>(y.add(j), math::gelu::<S>(load_up_to::<S>(x.add(j), len - j)), len - j);
+        }
+    }
+}
+
+simd_kernel!(unsafe fn gradient_chunk(x: *const f32, dy: *const f32, dx: *mut f32, len: usize) => gradient_body);
+
+#[inline(always)]
+unsafe fn gradient_body<S: Simd>(x: *const f32, dy: *const f32, dx: *mut f32, len: usize) {
+    // SAFETY: `len` elements behind every pointer.
+    unsafe {
+        for j in (0..len).step_by(S::LANES) {
+            let slope = math::gelu_with_derivative::<S>(load_up_to::<S>(x.add(j), len - j)).1;
+            store_up_to::<S>(dx.add(j), S::mul(load_up_to::<S>(dy.add(j), len - j), slope), len - j);
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn forward(
     });
 }
 
-/// Writes or adds to `dx`, and adds to the gradients of γ and β.
+/// Writes or adds to `dx`, and adds to the gradients of γ and β; skips those that are empty.
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn backward(
     level: Level,
@@ -54,14 +54,18 @@ pub(crate) fn backward(
     dbeta: &mut [f32],
 ) {
     let rows = x.len() / channels;
-    assert!(dy.len() >= rows * channels && dx.len() >= rows * channels, "gradients are shorter than {rows}x{channels}");
+    let (wants_dx, wants_sums) = (!dx.is_empty(), !dgamma.is_empty() || !dbeta.is_empty());
+    assert!(dy.len() >= rows * channels, "the incoming gradient is shorter than {rows}x{channels}");
+    assert!(!wants_dx || dx.len() >= rows * channels, "there is no room for the gradient of {rows}x{channels}");
     assert!(statistics.len() >= 2 * rows && gamma.len() >= channels, "statistics or gamma are too short");
     let dx = Shared::new(dx);
-    let mut sums = vec![0f32; 2 * channels];
-    parallel::reduce_rows(rows, 2 * channels, &mut sums, |range, sums| {
+    let mut sums = vec![0f32; if wants_sums { 2 * channels } else { 0 }];
+    let each = |range: std::ops::Range<usize>, sums: *mut f32| {
         for row in range {
-            // SAFETY: the row lies in every buffer (asserted above) and belongs to this task; `sums` has both halves.
+            // SAFETY: the row lies in every buffer (asserted above) and belongs to this task; `sums` has both halves or
+            // is null, as `dx` is where nobody wants it.
             unsafe {
+                let to = if wants_dx { dx.pointer().add(row * channels) } else { std::ptr::null_mut() };
                 backward_row(
                     level,
                     x.as_ptr().add(row * channels),
@@ -70,13 +74,19 @@ pub(crate) fn backward(
                     dy.as_ptr().add(row * channels),
                     channels,
                     gamma.as_ptr(),
-                    dx.pointer().add(row * channels),
+                    to,
                     add_to_dx,
-                    sums.as_mut_ptr(),
+                    sums,
                 );
             }
         }
-    });
+    };
+    if !wants_sums {
+        let tasks = if wants_dx { rows.div_ceil(ROWS) } else { 0 };
+        parallel::for_each(tasks, |task| each(task * ROWS..((task + 1) * ROWS).min(rows), std::ptr::null_mut()));
+        return;
+    }
+    parallel::reduce_rows(rows, 2 * channels, &mut sums, |range, sums| each(range, sums.as_mut_ptr()));
     for (gradient, sum) in dgamma.iter_mut().zip(&sums[..channels]) {
         *gradient += sum;
     }
@@ -141,7 +151,7 @@ unsafe fn backward_body<S: Simd>(
     add: bool,
     sums: *mut f32,
 ) {
-    // SAFETY: `channels` elements behind every pointer, twice as many behind `sums`.
+    // SAFETY: `channels` elements behind every pointer, twice as many behind `sums`; `dx` and `sums` may be null.
     unsafe {
         let (mean, inverse) = (S::splat(mean), S::splat(inverse));
         let (mut sum_g, mut sum_gx) = (S::splat(0.0), S::splat(0.0));
@@ -150,12 +160,17 @@ unsafe fn backward_body<S: Simd>(
             // Lanes beyond the row hold dy = 0, so they add nothing.
             let unit = S::mul(S::sub(load_up_to::<S>(x.add(j), n), mean), inverse);
             let d = load_up_to::<S>(dy.add(j), n);
-            let (to_gamma, to_beta) = (sums.add(j), sums.add(channels + j));
-            store_up_to::<S>(to_gamma, S::mul_add(d, unit, load_up_to::<S>(to_gamma, n)), n);
-            store_up_to::<S>(to_beta, S::add(d, load_up_to::<S>(to_beta, n)), n);
+            if !sums.is_null() {
+                let (to_gamma, to_beta) = (sums.add(j), sums.add(channels + j));
+                store_up_to::<S>(to_gamma, S::mul_add(d, unit, load_up_to::<S>(to_gamma, n)), n);
+                store_up_to::<S>(to_beta, S::add(d, load_up_to::<S>(to_beta, n)), n);
+            }
             let g = S::mul(d, load_up_to::<S>(gamma.add(j), n));
             sum_g = S::add(sum_g, g);
             sum_gx = S::mul_add(g, unit, sum_gx);
+        }
+        if dx.is_null() {
+            return;
         }
         let mean_g = S::splat(S::sum(sum_g) / channels as f32);
         let mean_gx = S::splat(S::sum(sum_gx) / channels as f32);

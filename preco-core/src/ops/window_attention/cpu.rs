@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use super::WindowGeometry;
 use super::geometry::PAD;
+use super::product::{Left, multiply};
 use crate::backend::cpu::parallel::{self, Shared};
 use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 
@@ -14,6 +15,8 @@ use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 const BEYOND: f32 = -1e30;
 /// What hides a foreign region; Swin's value, not −∞.
 const HIDDEN: f32 = -100.0;
+/// Most places of a window: the strip of scores on the stack has room for six rows of as many.
+pub(super) const MOST_PLACES: usize = 1024;
 /// Chunks of windows whose gradients are summed apart.
 const CHUNKS: usize = 8;
 
@@ -134,6 +137,7 @@ fn check(geometry: &WindowGeometry, images: usize, qkv: &[f32], pad: &[f32], tab
     assert!(qkv.len() >= tokens * 3 * geometry.channels, "qkv is shorter than {tokens} tokens");
     assert!(out >= tokens * geometry.channels, "the output is shorter than {tokens} tokens");
     assert!(pad.len() == 3 * geometry.channels, "the pad row has {} values", pad.len());
+    assert!(h * w <= MOST_PLACES, "a {h}x{w} window has more than {MOST_PLACES} places");
     assert!(table.len() == (2 * h - 1) * (2 * w - 1) * geometry.heads, "the table does not fit a {h}x{w} window");
 }
 
@@ -200,24 +204,24 @@ unsafe fn forward_body<S: Simd>(inputs: Inputs, image: usize, window: usize, hea
     let (len, width, channels) = (geometry.len(), inputs.head_width(), geometry.channels);
     let (stride, wide) = (padded(len), padded(width));
     let places = &geometry.places[window * len..(window + 1) * len];
-    TILES.with_borrow_mut(|tiles| {
-        tiles.reserve(len, width);
-        // SAFETY: the scratch was grown; `check` has bounded every token.
-        unsafe {
-            gather::<S>(inputs, image, places, 0, head, 1.0 / (width as f32).sqrt(), &mut tiles.q);
-            turn(inputs, image, places, 1, head, &mut tiles.turned);
-            gather::<S>(inputs, image, places, 2, head, 1.0, &mut tiles.v);
-            probabilities::<S>(inputs, window, head, tiles);
-            let p = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
-            multiply::<S>(len, len, wide, p, tiles.v.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            for (i, &place) in places.iter().enumerate() {
-                if place != PAD {
-                    let to = out.add((image * geometry.tokens + place as usize) * channels + head * width);
-                    std::ptr::copy_nonoverlapping(tiles.out.as_ptr().add(i * wide), to, width);
-                }
+    let mut tiles = TILES.take();
+    tiles.reserve(len, width);
+    // SAFETY: the scratch was grown; `check` has bounded every token.
+    unsafe {
+        gather::<S>(inputs, image, places, 0, head, 1.0 / (width as f32).sqrt(), &mut tiles.q);
+        turn(inputs, image, places, 1, head, &mut tiles.turned);
+        gather::<S>(inputs, image, places, 2, head, 1.0, &mut tiles.v);
+        probabilities::<S>(inputs, window, head, &mut tiles);
+        let p = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
+        multiply::<S>(len, len, wide, p, tiles.v.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        for (i, &place) in places.iter().enumerate() {
+            if place != PAD {
+                let to = out.add((image * geometry.tokens + place as usize) * channels + head * width);
+                std::ptr::copy_nonoverlapping(tiles.out.as_ptr().add(i * wide), to, width);
             }
         }
-    });
+    }
+    TILES.set(tiles);
 }
 
 simd_kernel!(unsafe fn backward_head(inputs: Inputs<'_>, image: usize, window: usize, head: usize, dout: *const f32, dqkv: *mut f32, table_sums: *mut f32, pad_sums: *mut f32) => backward_body);
@@ -240,54 +244,54 @@ unsafe fn backward_body<S: Simd>(
     let (stride, wide) = (padded(len), padded(width));
     let scale = 1.0 / (width as f32).sqrt();
     let places = &geometry.places[window * len..(window + 1) * len];
-    TILES.with_borrow_mut(|tiles| {
-        tiles.reserve(len, width);
-        // SAFETY: the scratch was grown; `check` has bounded every token; accumulators are the task's own.
-        unsafe {
-            gather::<S>(inputs, image, places, 0, head, scale, &mut tiles.q);
-            gather::<S>(inputs, image, places, 1, head, 1.0, &mut tiles.k);
-            turn(inputs, image, places, 1, head, &mut tiles.turned);
-            for (i, &place) in places.iter().enumerate() {
-                let to = tiles.d.as_mut_ptr().add(i * wide);
-                if place == PAD {
-                    // Nobody reads a padded place's output.
-                    to.write_bytes(0, width);
-                } else {
-                    let token = image * geometry.tokens + place as usize;
-                    std::ptr::copy_nonoverlapping(dout.add(token * channels + head * width), to, width);
-                }
+    let mut tiles = TILES.take();
+    tiles.reserve(len, width);
+    // SAFETY: the scratch was grown; `check` has bounded every token; accumulators are the task's own.
+    unsafe {
+        gather::<S>(inputs, image, places, 0, head, scale, &mut tiles.q);
+        gather::<S>(inputs, image, places, 1, head, 1.0, &mut tiles.k);
+        turn(inputs, image, places, 1, head, &mut tiles.turned);
+        for (i, &place) in places.iter().enumerate() {
+            let to = tiles.d.as_mut_ptr().add(i * wide);
+            if place == PAD {
+                // Nobody reads a padded place's output.
+                to.write_bytes(0, width);
+            } else {
+                let token = image * geometry.tokens + place as usize;
+                std::ptr::copy_nonoverlapping(dout.add(token * channels + head * width), to, width);
             }
-            probabilities::<S>(inputs, window, head, tiles);
-            let scatter = |out: &[f32], part: usize, factor: f32| {
-                for (i, &place) in places.iter().enumerate() {
-                    let row = &out[i * wide..i * wide + width];
-                    let within = part * channels + head * width;
-                    if place == PAD {
-                        for (x, value) in row.iter().enumerate() {
-                            *pad_sums.add(part * width + x) += factor * value;
-                        }
-                    } else {
-                        let to = dqkv.add((image * geometry.tokens + place as usize) * 3 * channels + within);
-                        for (x, value) in row.iter().enumerate() {
-                            *to.add(x) = factor * value;
-                        }
+        }
+        probabilities::<S>(inputs, window, head, &mut tiles);
+        let scatter = |out: &[f32], part: usize, factor: f32| {
+            for (i, &place) in places.iter().enumerate() {
+                let row = &out[i * wide..i * wide + width];
+                let within = part * channels + head * width;
+                if place == PAD {
+                    for (x, value) in row.iter().enumerate() {
+                        *pad_sums.add(part * width + x) += factor * value;
+                    }
+                } else {
+                    let to = dqkv.add((image * geometry.tokens + place as usize) * 3 * channels + within);
+                    for (x, value) in row.iter().enumerate() {
+                        *to.add(x) = factor * value;
                     }
                 }
-            };
-            let turned_scores = Left { data: tiles.scores.as_ptr(), row: 1, column: stride };
-            multiply::<S>(len, len, wide, turned_scores, tiles.d.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 2, 1.0);
+            }
+        };
+        let turned_scores = Left { data: tiles.scores.as_ptr(), row: 1, column: stride };
+        multiply::<S>(len, len, wide, turned_scores, tiles.d.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 2, 1.0);
 
-            turn(inputs, image, places, 2, head, &mut tiles.turned);
-            score_gradient::<S>(len, width, tiles, table_sums);
+        turn(inputs, image, places, 2, head, &mut tiles.turned);
+        score_gradient::<S>(len, width, &mut tiles, table_sums);
 
-            let scores = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
-            multiply::<S>(len, len, wide, scores, tiles.k.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 0, scale);
-            multiply::<S>(len, len, wide, turned_scores, tiles.q.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
-            scatter(&tiles.out, 1, 1.0);
-        }
-    });
+        let scores = Left { data: tiles.scores.as_ptr(), row: stride, column: 1 };
+        multiply::<S>(len, len, wide, scores, tiles.k.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 0, scale);
+        multiply::<S>(len, len, wide, turned_scores, tiles.q.as_ptr(), wide, tiles.out.as_mut_ptr(), wide);
+        scatter(&tiles.out, 1, 1.0);
+    }
+    TILES.set(tiles);
 }
 
 /// Turns the probabilities in `scores` into dS, and adds dS to the table's sums.
@@ -297,7 +301,7 @@ unsafe fn score_gradient<S: Simd>(len: usize, width: usize, tiles: &mut Tiles, t
     // SAFETY: the caller has grown the scratch; the sums have `len` rows of `stride`.
     unsafe {
         // dP goes to the rows of `out`'s place only where it fits; it needs places x places, so a strip at a time.
-        let mut strip = [0f32; 6 * 1024];
+        let mut strip = [0f32; 6 * MOST_PLACES];
         let mut first = 0;
         while first < len {
             let rows = 6.min(len - first);
@@ -407,100 +411,5 @@ unsafe fn probabilities<S: Simd>(inputs: Inputs, window: usize, head: usize, til
                 S::store(row.add(j), S::mul(S::load(row.add(j)), inverse));
             }
         }
-    }
-}
-
-/// The left factor of [`multiply`]: element `(i, k)` at `i * row + k * column`.
-#[derive(Clone, Copy)]
-struct Left {
-    data: *const f32,
-    row: usize,
-    column: usize,
-}
-
-/// `out (m x n) = a (m x k) b (k x n)`, n a multiple of sixteen; a may be read up to five rows beyond m.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn multiply<S: Simd>(
-    m: usize,
-    k: usize,
-    n: usize,
-    a: Left,
-    b: *const f32,
-    b_stride: usize,
-    out: *mut f32,
-    out_stride: usize,
-) {
-    // SAFETY: passed on.
-    unsafe {
-        match (S::LANES, S::WIDE_TILE) {
-            (16, _) => panels::<S, 6, 3>(m, k, n, a, b, b_stride, out, out_stride),
-            (_, true) => panels::<S, 6, 2>(m, k, n, a, b, b_stride, out, out_stride),
-            _ => panels::<S, 4, 1>(m, k, n, a, b, b_stride, out, out_stride),
-        }
-    }
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn panels<S: Simd, const R: usize, const NV: usize>(
-    m: usize,
-    k: usize,
-    n: usize,
-    a: Left,
-    b: *const f32,
-    b_stride: usize,
-    out: *mut f32,
-    out_stride: usize,
-) {
-    let mut j = 0;
-    while j < n {
-        let vectors = ((n - j) / S::LANES).min(NV);
-        // SAFETY: passed on.
-        unsafe {
-            let (b, out) = (b.add(j), out.add(j));
-            match vectors {
-                1 => rows::<S, R, 1>(m, k, a, b, b_stride, out, out_stride),
-                2 => rows::<S, R, 2>(m, k, a, b, b_stride, out, out_stride),
-                _ => rows::<S, R, 3>(m, k, a, b, b_stride, out, out_stride),
-            }
-        }
-        j += vectors * S::LANES;
-    }
-}
-
-#[inline(always)]
-unsafe fn rows<S: Simd, const R: usize, const NV: usize>(
-    m: usize,
-    k: usize,
-    a: Left,
-    b: *const f32,
-    b_stride: usize,
-    out: *mut f32,
-    out_stride: usize,
-) {
-    let mut i = 0;
-    while i < m {
-        // SAFETY: the caller's bounds; rows of `a` beyond `m` lie in its scratch.
-        unsafe {
-            let mut sums = [[S::splat(0.0); NV]; R];
-            let mut from = a.data.add(i * a.row);
-            for kk in 0..k {
-                let columns: [S::V; NV] = std::array::from_fn(|v| S::load(b.add(kk * b_stride + v * S::LANES)));
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let x = S::splat(*from.add(r * a.row));
-                    for (sum, column) in sums.iter_mut().zip(columns) {
-                        *sum = S::mul_add(x, column, *sum);
-                    }
-                }
-                from = from.add(a.column);
-            }
-            for (r, sums) in sums.into_iter().take(m - i).enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    S::store(out.add((i + r) * out_stride + v * S::LANES), sum);
-                }
-            }
-        }
-        i += R;
     }
 }

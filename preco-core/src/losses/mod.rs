@@ -1,0 +1,3 @@
+//! What training minimises, as differentiable operations.
+
+pub mod masked;
