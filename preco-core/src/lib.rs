@@ -4,9 +4,11 @@
 //! Start at [`rng`] for the only randomness.
 
 pub mod backbones;
+pub mod backend;
 pub mod error;
 pub mod files;
 pub mod imagery;
 pub mod nn;
 pub mod preco;
 pub mod rng;
+pub mod simd;

@@ -3,3 +3,5 @@
 mod config;
 
 pub use config::{Distance, Lambdas, Method, PrecoConfig, PromptRegion};
+mod stub;
+pub use stub::{Mask, Preco, Predictions, Tape, Terms};

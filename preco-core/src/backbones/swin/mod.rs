@@ -3,3 +3,5 @@
 mod config;
 
 pub use config::{EdgePolicy, SwinConfig};
+mod stub;
+pub use stub::{Swin, Tape};

@@ -1,0 +1,67 @@
+//! What can go wrong in the optimiser.
+
+use std::path::PathBuf;
+
+/// An error of the optimiser.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is out of its range.
+    #[error("{name} {value} is not in {range}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// Where it must lie.
+        range: &'static str,
+    },
+    /// A prefix to freeze names no parameter.
+    #[error("nothing is called {prefix}*, so it cannot be frozen; the first parameter is {first}")]
+    Frozen {
+        /// As given.
+        prefix: String,
+        /// A name that exists.
+        first: String,
+    },
+    /// A gradient is infinite or NaN, so the update must not happen.
+    #[error(
+        "the gradient of {segment} is {value}, first at element {index}: lower the learning rate or lengthen warm-up"
+    )]
+    NonFinite {
+        /// The first segment in buffer order that has such an element.
+        segment: String,
+        /// Its first such element.
+        index: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// A state file could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb: `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file is not a state of this optimiser.
+    #[error("{} is not a state of AdamW: {reason}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// A state belongs to another model.
+    #[error("{} holds moments of {file} parameters, the model has {model}: it belongs to another model", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Parameters in the file.
+        file: usize,
+        /// Parameters of the model.
+        model: usize,
+    },
+}
