@@ -12,3 +12,4 @@ pub mod nn;
 pub mod preco;
 pub mod rng;
 pub mod simd;
+pub mod spec;
