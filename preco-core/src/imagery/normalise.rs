@@ -43,9 +43,9 @@ impl Normalise {
             // 256 divisions instead of one for each pixel, and the same bits everywhere.
             let table: [f32; 256] =
                 std::array::from_fn(|value| (value as f32 / 255.0 - self.mean[channel]) / self.std[channel]);
-            let values = image.data()[channel.min(image.data().len())..].iter().step_by(3);
-            for (out, &value) in out[channel * plane..][..plane].iter_mut().zip(values) {
-                *out = table[usize::from(value)];
+            let pixels = image.data().chunks_exact(3);
+            for (out, pixel) in out[channel * plane..][..plane].iter_mut().zip(pixels) {
+                *out = table[usize::from(pixel[channel])];
             }
         }
     }

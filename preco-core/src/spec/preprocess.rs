@@ -64,7 +64,8 @@ impl Preprocess {
         if read.bands.len() != 3 {
             return Err(file.wrong("bands", format!("are {}, this program reads 3", read.bands.len())));
         }
-        if !(read.range[1] > read.range[0]) {
+        let span = read.range[1] - read.range[0];
+        if span.is_nan() || span <= 0.0 {
             return Err(file.wrong("value_range", format!("{:?} is empty", read.range)));
         }
         if read.normalise.std.iter().any(|&std| !(std > 0.0 && std.is_finite())) {

@@ -1,0 +1,3 @@
+//! What can be trained and measured, a module each.
+
+pub mod pretrain;
