@@ -1,1 +1,28 @@
-//! stub
+//! The harness of the golden tests: numbers that other implementations computed, and the comparison with ours.
+//!
+//! `PRECO_GOLDEN` names the folder; without it `../shared/golden` beside the workspace is taken, and where that is absent
+//! the small part committed in `tests/golden`, with a loud line on stderr. A test is one call of [`run`]: it hands over
+//! every case of a family, and fails where a case asks for something the test does not understand or where an expected
+//! tensor was never compared. The format is described in `tests/golden/README.md`.
+//!
+//! ```no_run
+//! preco_tests::run("swin", |case| {
+//!     case.only_keys(&["embed", "img"]);
+//!     case.only_prefixes(&["in", "w", "out"]);
+//!     let (image, embed) = (case.tensor("in.image"), case.size("embed"));
+//! #   let logits = |_: &[f32], _: usize| vec![0.0f32];
+//!     case.check("out.logits", &logits(image, embed));
+//! });
+//! ```
+
+pub mod arrows;
+pub mod case;
+mod compare;
+mod config;
+pub mod folder;
+pub mod formula;
+mod read;
+pub mod sources;
+
+pub use case::Case;
+pub use folder::{family, run};

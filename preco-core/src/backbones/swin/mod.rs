@@ -1,7 +1,12 @@
 //! Swin Transformer, version 1 (Liu et al. 2021, arXiv 2103.14030), with timm's parameter names.
 
+mod block;
 mod config;
+mod model;
+mod table;
+mod tape;
 
 pub use config::{EdgePolicy, SwinConfig};
-mod stub;
-pub use stub::{Swin, Tape};
+pub use model::{OutputGradients, Swin};
+pub use table::{TableResize, resize_table};
+pub use tape::{Keep, Tape};

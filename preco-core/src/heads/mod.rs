@@ -1,0 +1,5 @@
+//! What stands on an encoder.
+
+mod classifier;
+
+pub use classifier::{Classifier, ClassifierTape};
