@@ -1,0 +1,13 @@
+//! Pictures of a run: loss curves and reconstructions, drawn without a plotting library.
+//!
+//! Each drawing returns a `preco_core::imagery::Rgb8`; writing it to a file is the caller's business.
+
+mod axis;
+mod canvas;
+mod curve;
+mod sheet;
+mod text;
+
+pub use canvas::{Anchor, Canvas};
+pub use curve::LossCurve;
+pub use sheet::ReconstructionSheet;
