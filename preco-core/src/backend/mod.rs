@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::ops::merge_patches::MergeGeometry;
 use crate::ops::patchify::PatchGeometry;
 use crate::ops::window_attention::WindowGeometry;
+use crate::preco::{Objective, Terms};
 
 /// A part of a device's buffer.
 pub struct View<'a, B: Backend + ?Sized> {
@@ -225,6 +226,25 @@ pub trait Backend {
 
     /// `x = (1 - m) x + m token` for the first rows; [`crate::ops::mask_token`].
     fn mix_mask_token(&self, x: &mut Self::Slice, mask: &Self::Slice, rows: usize, channels: usize, token: View<Self>);
+
+    /// Copies the first `len` elements to the `len` after them.
+    fn duplicate_front(&self, buffer: &mut Self::Slice, len: usize);
+
+    /// Adds the second `len` elements to the first: the adjoint of [`Backend::duplicate_front`].
+    fn fold_back(&self, buffer: &mut Self::Slice, len: usize);
+
+    /// PReCo's terms over `squares` squares and the gradient of the `len` predicted values; [`crate::preco::objective`].
+    #[allow(clippy::too_many_arguments)]
+    fn preco_objective(
+        &self,
+        objective: &Objective,
+        squares: usize,
+        len: usize,
+        predictions: &Self::Slice,
+        target: &Self::Slice,
+        mask: &Self::Slice,
+        gradient: &mut Self::Slice,
+    ) -> Terms;
 
     /// Backward of [`Backend::mix_mask_token`]: the token's gradient is added to `gradients[into]`, `d *= 1 - m`.
     fn mix_mask_token_backward(

@@ -1,92 +1,271 @@
-//! STUB
+//! A folder of image files, labelled by its first level of sub-folders.
+//!
+//! `root/Forest/2019/a.jpg` is an image of class `Forest`; an image directly in `root` has no class. Files count by
+//! their extension (jpg, jpeg, png, webp in any case), names that begin with a dot do not count. Links are followed, and
+//! a folder that was visited is not visited again. The order is that of the relative paths, part by part, so it is the
+//! same on every machine. Images may have any size, down to one pixel: crops enlarge them.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use preco_core::imagery::{IMAGE_EXTENSIONS, ImageInfo, Rgb8, decode, probe};
+use rayon::prelude::*;
+
 use super::ImageSource;
 use crate::error::{Error, Result};
-use preco_core::imagery::{IMAGE_EXTENSIONS, Rgb8, decode, probe};
-use std::path::{Path, PathBuf};
-/// STUB
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScanOptions {
-    /// skip
+
+/// How many file names an error lists.
+const LISTED: usize = 5;
+
+/// What to take from a folder.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// A text file with a relative path on each line; nothing else is taken. A path may occur more than once.
+    pub list: Option<PathBuf>,
+    /// Leave out files that are no readable images, with a warning, instead of refusing the folder.
     pub skip_unreadable: bool,
 }
-/// STUB
+
+/// A folder of image files, whose headers have been read.
+#[derive(Clone, Debug)]
 pub struct ImageFolder {
-    paths: Vec<PathBuf>,
-    labels: Vec<Option<usize>>,
+    root: PathBuf,
+    files: Vec<File>,
     classes: Vec<String>,
 }
+
+#[derive(Clone, Debug)]
+struct File {
+    /// Relative to the root.
+    path: PathBuf,
+    info: ImageInfo,
+    label: Option<usize>,
+}
+
 impl ImageFolder {
-    /// STUB
+    /// All images below `root`.
     ///
     /// # Errors
-    /// none found
-    pub fn scan(root: &Path, options: &ScanOptions) -> Result<Self> {
-        let mut paths = Vec::new();
-        walk(root, &mut paths)?;
-        paths.sort();
-        Self::build(root, paths, options)
+    /// Those of [`ImageFolder::scan_with`].
+    pub fn scan(root: impl AsRef<Path>) -> Result<Self> {
+        Self::scan_with(root.as_ref(), &Scan::default())
     }
-    /// STUB
+
+    /// The images below `root` that the file `list` names, a relative path on each line.
     ///
     /// # Errors
-    /// none found
-    pub fn scan_list(root: &Path, list: &Path, options: &ScanOptions) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(list).map_err(|e| Error::Folder(format!("cannot read {}: {e}", list.display())))?;
-        Self::build(root, text.lines().map(|line| root.join(line)).collect(), options)
+    /// Those of [`ImageFolder::scan_with`].
+    pub fn scan_list(root: impl AsRef<Path>, list: impl AsRef<Path>) -> Result<Self> {
+        Self::scan_with(root.as_ref(), &Scan { list: Some(list.as_ref().into()), ..Scan::default() })
     }
-    fn build(root: &Path, mut paths: Vec<PathBuf>, options: &ScanOptions) -> Result<Self> {
-        if options.skip_unreadable {
-            paths.retain(|path| decode(path).is_ok());
-        } else {
-            for path in &paths {
-                probe(path)?;
-            }
+
+    /// The images below `root` that `scan` asks for. The header of each is read, in parallel.
+    ///
+    /// Every first-level folder is a class, also where a list takes none of its images: the parts of a split then have
+    /// the same labels.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder or the list cannot be read; [`Error::Data`] where `root` is no folder, holds no
+    /// image, where listed files are missing or lie outside, or where files are no images.
+    pub fn scan_with(root: &Path, scan: &Scan) -> Result<Self> {
+        let metadata = fs::metadata(root).map_err(|source| Error::read(root, source))?;
+        if !metadata.is_dir() {
+            return Err(Error::data(root, "is a file; a folder of images is needed"));
         }
-        if paths.is_empty() {
-            return Err(Error::Folder(format!("{} holds no image", root.display())));
-        }
-        let class = |path: &PathBuf| {
-            let inside = path.strip_prefix(root).ok()?;
-            let parent = inside.parent()?.file_name()?;
-            Some(parent.to_string_lossy().into_owned())
+        let mut paths = match &scan.list {
+            Some(list) => listed(root, list)?,
+            None => walk(root)?,
         };
-        let mut classes: Vec<String> = paths.iter().filter_map(class).collect();
-        classes.sort();
-        classes.dedup();
-        let labels = paths.iter().map(|p| class(p).and_then(|c| classes.iter().position(|k| *k == c))).collect();
-        Ok(Self { paths, labels, classes })
-    }
-}
-fn walk(root: &Path, out: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = std::fs::read_dir(root).map_err(|e| Error::Folder(format!("cannot read {}: {e}", root.display())))?;
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            walk(&path, out)?;
-        } else if path
-            .extension()
-            .is_some_and(|e| IMAGE_EXTENSIONS.contains(&e.to_string_lossy().to_lowercase().as_str()))
-        {
-            out.push(path);
+        paths.sort();
+        let classes = class_names(root)?;
+        let files = check(root, paths, &classes, scan.skip_unreadable)?;
+        if files.is_empty() {
+            let looked: Vec<String> = IMAGE_EXTENSIONS.iter().map(|extension| format!(".{extension}")).collect();
+            return Err(Error::data(
+                scan.list.as_deref().unwrap_or(root),
+                format!("found 0 images in {}; looked for {}", root.display(), looked.join(" ")),
+            ));
         }
+        Ok(Self { root: root.into(), files, classes })
     }
-    Ok(())
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file of the image at `index`.
+    ///
+    /// # Panics
+    /// Where `index` is out of range.
+    pub fn path(&self, index: usize) -> PathBuf {
+        self.root.join(&self.files[index].path)
+    }
+
+    /// The size of the image at `index`, as its header says.
+    ///
+    /// # Panics
+    /// Where `index` is out of range.
+    pub fn info(&self, index: usize) -> ImageInfo {
+        self.files[index].info
+    }
 }
+
 impl ImageSource for ImageFolder {
     fn len(&self) -> usize {
-        self.paths.len()
+        self.files.len()
     }
+
     fn image(&self, index: usize) -> Result<Rgb8> {
-        Ok(decode(&self.paths[index])?)
+        Ok(decode(&self.path(index))?)
     }
+
     fn label(&self, index: usize) -> Option<usize> {
-        self.labels[index]
+        self.files[index].label
     }
+
     fn name(&self, index: usize) -> String {
-        self.paths[index].display().to_string()
+        let parts: Vec<_> = self.files[index].path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
     }
+
     fn classes(&self) -> &[String] {
         &self.classes
     }
 }
+
+/// The relative paths of all image files below `root`.
+fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(folder) = open.pop() {
+        let full = root.join(&folder);
+        // A link back to a folder above would never end.
+        if !seen.insert(fs::canonicalize(&full).map_err(|source| Error::read(&full, source))?) {
+            continue;
+        }
+        let mut inner = Vec::new();
+        for name in entries(&full)? {
+            let relative = folder.join(&name);
+            // What a broken link points to is no folder; if it has an image's name, the header check reports it.
+            if fs::metadata(root.join(&relative)).is_ok_and(|metadata| metadata.is_dir()) {
+                inner.push(relative);
+            } else if is_image_name(&relative) {
+                found.push(relative);
+            }
+        }
+        // Popped from the end, so the first name is visited first: which of two links wins must not depend on the disk.
+        open.extend(inner.into_iter().rev());
+    }
+    Ok(found)
+}
+
+/// The names in `folder` that do not begin with a dot, sorted.
+fn entries(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
+    let failed = |source| Error::read(folder, source);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn is_image_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| IMAGE_EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// The relative paths that the text file `list` names, all of which exist.
+fn listed(root: &Path, list: &Path) -> Result<Vec<PathBuf>> {
+    let text = fs::read_to_string(list).map_err(|source| Error::read(list, source))?;
+    let mut paths = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let mut path = PathBuf::new();
+        for part in Path::new(line.trim()).components() {
+            match part {
+                Component::Normal(part) => path.push(part),
+                Component::CurDir => {}
+                _ => {
+                    let reason = format!("line {}, {}: give a path below {}", number + 1, line.trim(), root.display());
+                    return Err(Error::data(list, reason));
+                }
+            }
+        }
+        paths.push(path);
+    }
+    let missing: Vec<String> =
+        paths.par_iter().filter(|path| !root.join(path).is_file()).map(|path| path.display().to_string()).collect();
+    if !missing.is_empty() {
+        let reason = format!(
+            "{} of {} files are not in {}: {}",
+            missing.len(),
+            paths.len(),
+            root.display(),
+            first_few(&missing, ", ")
+        );
+        return Err(Error::data(list, reason));
+    }
+    Ok(paths)
+}
+
+/// The first-level folders of `root`, sorted.
+fn class_names(root: &Path) -> Result<Vec<String>> {
+    let names = entries(root)?.into_iter().filter(|name| root.join(name).is_dir());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    // Names that are no UTF-8 may have moved or become equal.
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Reads the headers of `paths`.
+fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], skip_unreadable: bool) -> Result<Vec<File>> {
+    let total = paths.len();
+    let headers: Vec<_> = paths.par_iter().map(|path| probe(&root.join(path))).collect();
+    let mut files = Vec::with_capacity(total);
+    let mut unreadable = Vec::new();
+    for (path, header) in paths.into_iter().zip(headers) {
+        match header {
+            Ok(info) => {
+                let label = class_of(&path, classes);
+                files.push(File { path, info, label });
+            }
+            Err(error) => unreadable.push(error.to_string()),
+        }
+    }
+    if !unreadable.is_empty() {
+        let few = first_few(&unreadable, "\n  ");
+        if !skip_unreadable {
+            let reason = format!(
+                "{} of {total} files are no readable images; remove them or skip unreadable files:\n  {few}",
+                unreadable.len()
+            );
+            return Err(Error::data(root, reason));
+        }
+        tracing::warn!(root = %root.display(), skipped = unreadable.len(), total, files = few, "unreadable images");
+    }
+    Ok(files)
+}
+
+/// The class of a relative path: its first folder. The list of classes is sorted.
+fn class_of(path: &Path, classes: &[String]) -> Option<usize> {
+    let mut parts = path.iter();
+    let first = parts.next()?.to_string_lossy();
+    parts.next()?;
+    classes.binary_search_by(|class| class.as_str().cmp(&first)).ok()
+}
+
+fn first_few(items: &[String], between: &str) -> String {
+    let more = items.len().saturating_sub(LISTED);
+    let shown = items[..items.len() - more].join(between);
+    if more == 0 { shown } else { format!("{shown}{between}and {more} more") }
+}
+
+#[cfg(test)]
+mod tests;

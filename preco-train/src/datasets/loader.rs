@@ -1,54 +1,151 @@
-//! STUB
-use super::ImageSource;
-use crate::augment::Pretraining;
-use crate::error::Result;
+//! Batches for training steps, made ahead of time on background threads.
+//!
+//! What a step sees is a function of the seed and the step alone: the epoch's order is a shuffle drawn from
+//! `(seed, "order", epoch)`, and the view in slot `i` from `(seed, "augment", step, i)`. So the numbers are the same for
+//! any number of threads, and a run that resumes at a step continues as if it had never stopped.
+
+mod cache;
+mod prefetch;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
 use preco_core::imagery::Normalise;
 use preco_core::rng::Stream;
-use std::sync::Arc;
-/// STUB
+
+use self::cache::Cache;
+use self::prefetch::Prefetch;
+use super::ImageSource;
+use crate::augment::Pretraining;
+use crate::error::{Error, Result};
+
+/// How batches are made.
+#[derive(Clone, Debug)]
+pub struct LoaderConfig {
+    /// Images in a batch.
+    pub batch: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// Background threads, each of which makes a whole batch; with 0 the caller's thread makes it.
+    pub threads: usize,
+    /// Decoded images are kept in memory up to this many bytes; those that no longer fit are decoded each time.
+    pub cache_bytes: u64,
+    /// The views.
+    pub transform: Pretraining,
+    /// The values.
+    pub normalise: Normalise,
+}
+
+/// The images of one step.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// N,3,H,W
+    /// `(N, 3, H, W)`, normalised.
     pub images: Vec<f32>,
-    /// which
+    /// Which images of the source they are views of.
     pub indices: Vec<usize>,
 }
-/// STUB
+
+/// Makes the batch of any step; steps in order are made ahead of time. Dropping it stops its threads.
 pub struct Loader {
-    source: Arc<dyn ImageSource>,
-    augment: Pretraining,
-    normalise: Normalise,
-    batch: usize,
-    seed: u64,
-    step: u64,
+    maker: Arc<Maker>,
+    prefetch: Option<Prefetch>,
 }
+
 impl Loader {
-    /// STUB
-    pub fn new(
-        source: Arc<dyn ImageSource>,
-        augment: Pretraining,
-        normalise: Normalise,
-        batch: usize,
-        seed: u64,
-    ) -> Self {
-        Self { source, augment, normalise, batch, seed, step: 0 }
-    }
-    /// STUB
+    /// A loader of `source`.
     ///
     /// # Errors
-    /// images
-    pub fn next_batch(&mut self) -> Result<Batch> {
-        let n = self.source.len();
-        let plane = 3 * self.augment.size[0] * self.augment.size[1];
-        let mut images = vec![0.0; plane * self.batch];
-        let mut indices = Vec::new();
-        for (i, out) in images.chunks_mut(plane).enumerate() {
-            let index = (self.step as usize * self.batch + i) % n;
-            let mut stream = Stream::new(self.seed, "augment", self.step, i as u64);
-            let image = self.augment.apply(&self.source.image(index)?, &mut stream)?;
-            self.normalise.to_tensor(&image, out);
-            indices.push(index);
+    /// [`Error::Config`] for an empty source, a batch of 0 or a transform out of range.
+    pub fn new(source: Arc<dyn ImageSource + Send + Sync>, config: LoaderConfig) -> Result<Self> {
+        config.transform.check()?;
+        if source.is_empty() || config.batch == 0 {
+            return Err(Error::config(format!(
+                "cannot make batches of {} from {} images: both must be at least 1",
+                config.batch,
+                source.len()
+            )));
         }
-        self.step += 1;
-        Ok(Batch { images, indices })
+        let [height, width] = config.transform.size;
+        // The transform's size is bounded, so only the last product can be too large.
+        if config.batch > isize::MAX as usize / size_of::<f32>() / (3 * height * width) {
+            return Err(Error::config(format!("a batch of {} views of {width}x{height} fits no memory", config.batch)));
+        }
+        let cache = Cache::new(source.len(), config.cache_bytes);
+        let maker = Arc::new(Maker { source, cache, order: Mutex::default(), config });
+        let prefetch = (maker.config.threads > 0)
+            .then(|| {
+                let maker = Arc::clone(&maker);
+                Prefetch::start(maker.config.threads, move |step| maker.batch(step))
+            })
+            .transpose()?;
+        Ok(Self { maker, prefetch })
+    }
+
+    /// Steps in an epoch. What remains after the last full batch is left out until the next shuffle; a set smaller than
+    /// a batch is one step, in which images repeat in the epoch's order.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.maker.steps_per_epoch()
+    }
+
+    /// The batch of `step`, counted from 0 over all epochs. The first call may name any step; a step out of order
+    /// throws away what was made ahead.
+    ///
+    /// # Errors
+    /// The source's error with the file, for an image of this step.
+    pub fn batch(&mut self, step: u64) -> Result<Batch> {
+        match &mut self.prefetch {
+            Some(prefetch) => prefetch.take(step),
+            None => self.maker.batch(step),
+        }
     }
 }
+
+/// Everything that a batch is a function of.
+struct Maker {
+    source: Arc<dyn ImageSource + Send + Sync>,
+    cache: Cache,
+    /// The last epoch that was shuffled, and its order.
+    order: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
+    config: LoaderConfig,
+}
+
+impl Maker {
+    fn steps_per_epoch(&self) -> u64 {
+        (self.source.len() / self.config.batch).max(1) as u64
+    }
+
+    fn batch(&self, step: u64) -> Result<Batch> {
+        let order = self.order(step / self.steps_per_epoch());
+        let first = (step % self.steps_per_epoch()) as usize * self.config.batch;
+        let [height, width] = self.config.transform.size;
+        let view_len = 3 * height * width;
+        let mut images = vec![0.0; view_len * self.config.batch];
+        let mut indices = Vec::with_capacity(self.config.batch);
+        for (slot, out) in images.chunks_exact_mut(view_len).enumerate() {
+            let index = order[(first + slot) % order.len()];
+            let image = self.cache.get(index, || self.source.image(index))?;
+            let mut stream = Stream::new(self.config.seed, "augment", step, slot as u64);
+            let view = self.config.transform.apply(&image, &mut stream)?;
+            self.config.normalise.to_tensor(&view, out);
+            indices.push(index);
+        }
+        Ok(Batch { images, indices })
+    }
+
+    /// The order of an epoch.
+    fn order(&self, epoch: u64) -> Arc<Vec<usize>> {
+        let mut last = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, order)) if *known == epoch => Arc::clone(order),
+            _ => {
+                let mut order: Vec<usize> = (0..self.source.len()).collect();
+                Stream::new(self.config.seed, "order", epoch, 0).shuffle(&mut order);
+                let order = Arc::new(order);
+                *last = Some((epoch, Arc::clone(&order)));
+                order
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,43 @@
-//! Where images come from.
+//! Data sets, and how their images reach a training step.
 
-pub mod folder;
-pub mod loader;
+mod folder;
+mod loader;
 pub mod scenes;
+mod statistics;
 
-use crate::error::Result;
 use preco_core::imagery::Rgb8;
 
-/// Images by number, with what is known about each.
-pub trait ImageSource: Send + Sync {
-    /// How many images there are.
+pub use folder::{ImageFolder, Scan};
+pub use loader::{Batch, Loader, LoaderConfig};
+pub use statistics::mean_std;
+
+use crate::error::Result;
+
+/// A set of images, some of which have a class. The order never changes while the set exists.
+pub trait ImageSource: Sync {
+    /// Number of images.
     fn len(&self) -> usize;
-    /// True where there are none.
+
+    /// True where there is no image.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Image number `index`.
+
+    /// The image at `index`.
     ///
     /// # Errors
-    /// Where the image cannot be read.
+    /// With the file's name, where it cannot be read or decoded.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`ImageSource::len`].
     fn image(&self, index: usize) -> Result<Rgb8>;
-    /// Its class, where it has one.
+
+    /// The class of the image at `index`, an index into [`ImageSource::classes`]; `None` where it has none.
     fn label(&self, index: usize) -> Option<usize>;
-    /// A name for logs and reports.
+
+    /// A name for people: the path within the data set, with `/` between the parts.
     fn name(&self, index: usize) -> String;
-    /// The classes' names, in label order.
+
+    /// The names of the classes.
     fn classes(&self) -> &[String];
 }

@@ -148,6 +148,28 @@ impl Swin {
         self.encode(backend, parameters, count, pass, tape);
     }
 
+    /// The mean of the last stage's tokens: one embedding `(features)` per image, on the host.
+    ///
+    /// # Shapes
+    /// images `(count, 3, H, W)` on the host, normalised.
+    pub fn pooled<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        images: &[f32],
+        count: usize,
+        tape: &mut Tape<B>,
+    ) -> Vec<f32> {
+        let features = self.config.features();
+        let (mut input, mut mean) = (backend.zeros(images.len()), backend.zeros(count * features));
+        backend.upload(images, &mut input);
+        self.forward(backend, parameters, &input, count, &Pass::inference(), tape);
+        backend.mean_rows(tape.features(), count, self.feature_tokens(), features, &mut mean);
+        let mut pooled = vec![0.0; count * features];
+        backend.download(&mean, &mut pooled);
+        pooled
+    }
+
     /// Backward of [`Swin::forward`]: adds to the parameters' gradients.
     pub fn backward<B: Backend>(
         &self,
@@ -252,9 +274,9 @@ impl Swin {
         let last = self.stages() - 1;
         let images = tape.encoded;
         let rows = images * self.tokens(last);
-        let first = &self.stages[0];
-        backend.reserve(&mut tape.d, images * self.tokens(0) * first.channels);
-        backend.reserve(&mut tape.d_merged, images * self.tokens(0) * first.channels);
+        // The first stage is the longest, unless the map is down to one token and only channels grow.
+        let longest = (0..self.stages()).map(|s| images * self.tokens(s) * self.stages[s].channels).max();
+        backend.reserve(&mut tape.d, longest.unwrap_or(0));
         match outputs.features {
             Some(d) => {
                 let (x, statistics) = (&tape.stages[last], &tape.norm_statistics);

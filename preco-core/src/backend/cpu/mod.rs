@@ -12,6 +12,7 @@ use crate::ops::{
     patchify::{self, PatchGeometry},
     window_attention::{self, WindowGeometry},
 };
+use crate::preco::objective::{Batch, Objective, Terms};
 use crate::simd::Level;
 
 /// The CPU at one SIMD level. Uses the rayon pool that the caller runs in.
@@ -259,6 +260,34 @@ impl Backend for Cpu {
 
     fn mix_mask_token(&self, x: &mut [f32], mask: &[f32], rows: usize, channels: usize, token: View<Self>) {
         mask_token::cpu::forward(&mut x[..rows * channels], &mask[..rows], channels, part(&token));
+    }
+
+    fn duplicate_front(&self, buffer: &mut [f32], len: usize) {
+        buffer.copy_within(..len, len);
+    }
+
+    fn fold_back(&self, buffer: &mut [f32], len: usize) {
+        let (front, back) = buffer.split_at_mut(len);
+        self.add(&back[..len], front, len);
+    }
+
+    fn preco_objective(
+        &self,
+        objective: &Objective,
+        squares: usize,
+        len: usize,
+        predictions: &[f32],
+        target: &[f32],
+        mask: &[f32],
+        gradient: &mut [f32],
+    ) -> Terms {
+        let batch = Batch {
+            predictions: &predictions[..len],
+            target: &target[..len / objective.branches()],
+            mask: &mask[..len / objective.branches() / 3],
+            squares,
+        };
+        objective.evaluate(batch, &mut gradient[..len])
     }
 
     fn mix_mask_token_backward(

@@ -1,0 +1,191 @@
+//! The model: both branches through the shared encoder and decoder, and back.
+
+use super::config::PrecoConfig;
+use super::decoder::{decoder, squares};
+use super::mask::Mask;
+use super::objective::{Objective, Terms};
+use super::tape::{Predictions, Tape};
+use crate::backbones::swin::{OutputGradients, Swin};
+use crate::backend::{Backend, View};
+use crate::error::{Error, Result};
+use crate::nn::params::{Init, Layout};
+use crate::nn::{Linear, Outputs, Pass};
+
+/// A PReCo model: where its parameters lie.
+#[derive(Clone, Debug)]
+pub struct Preco {
+    config: PrecoConfig,
+    layout: Layout,
+    encoder: Swin,
+    mask_token: std::ops::Range<usize>,
+    decoder: Linear,
+    objective: Objective,
+}
+
+impl Preco {
+    /// The model of a configuration. Its layout is the encoder's, then `mask_token`, then `decoder.0`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where sizes do not fit.
+    pub fn new(config: &PrecoConfig) -> Result<Self> {
+        config.validate()?;
+        let mut layout = Layout::default();
+        let encoder = Swin::new(&config.encoder, &mut layout)?;
+        let mask_token = layout.add("mask_token", &[1, 1, config.encoder.embed], Init::Normal(0.02), false, 0);
+        let decoder = decoder(&mut layout, &config.encoder);
+        Ok(Self { objective: Objective::from(config), config: config.clone(), layout, encoder, mask_token, decoder })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &PrecoConfig {
+        &self.config
+    }
+
+    /// The segments of all parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The shared encoder; its parameters are the front of [`Preco::layout`].
+    pub fn encoder(&self) -> &Swin {
+        &self.encoder
+    }
+
+    fn branches(&self) -> usize {
+        self.objective.branches()
+    }
+
+    /// The loss of a batch; the reconstructions stay in the tape.
+    ///
+    /// # Shapes
+    /// images `(N, 3, H, W)` on the host, normalised; one mask for each.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where images or masks have other sizes than the model's.
+    pub fn forward<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        images: &[f32],
+        masks: &[Mask],
+        pass: &Pass,
+        tape: &mut Tape<B>,
+    ) -> Result<Terms> {
+        self.check(images, masks)?;
+        let count = masks.len();
+        self.load(backend, images, masks, tape);
+        self.encode_branches(backend, parameters, count, pass, tape);
+        let rows = self.branches() * count * self.encoder.feature_tokens();
+        backend.reserve(&mut tape.predictions, rows * self.decoder.outputs());
+        let features = tape.encoder.features();
+        self.decoder.forward(backend, parameters, features, rows, &mut tape.predictions, Outputs::default());
+        Ok(self.judge(backend, count, tape))
+    }
+
+    /// Backward of the last [`Preco::forward`] on this tape: adds to `gradients`.
+    pub fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        gradients: &mut B::Slice,
+        tape: &mut Tape<B>,
+    ) {
+        let rows = self.branches() * tape.images * self.encoder.feature_tokens();
+        backend.reserve(&mut tape.d_features, rows * self.decoder.inputs());
+        let (d, d_features) = (&tape.d_predictions, &mut tape.d_features);
+        self.decoder.parameter_gradient(backend, tape.encoder.features(), d, rows, gradients);
+        self.decoder.input_gradient(backend, parameters, d, rows, d_features);
+        let outputs = OutputGradients { features: Some(&**d_features), stages: Vec::new() };
+        self.encoder.backward_encode(backend, parameters, gradients, outputs, &mut tape.encoder);
+        self.backward_branches(backend, gradients, tape);
+        self.encoder.backward_embed(backend, parameters, gradients, &mut tape.encoder);
+    }
+
+    /// The reconstructions of the last [`Preco::forward`] on this tape.
+    pub fn predictions<B: Backend>(&self, backend: &B, tape: &Tape<B>) -> Predictions {
+        let geometry = squares(&self.config.encoder, 3);
+        let len = tape.images * geometry.pixels();
+        let mut images = backend.zeros(self.branches() * len);
+        backend.unpatchify(&geometry, self.branches() * tape.images, &tape.predictions, &mut images);
+        let mut masked = vec![0.0; self.branches() * len];
+        backend.download(&images, &mut masked);
+        let prompt = (self.branches() == 2).then(|| masked.split_off(len));
+        Predictions { masked, prompt }
+    }
+
+    /// Both branches from one patch embedding: the masked branch's tokens are the first half, with the mask token mixed
+    /// in; the prompt branch keeps every token as the template to reconstruct from.
+    fn encode_branches<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        count: usize,
+        pass: &Pass,
+        tape: &mut Tape<B>,
+    ) {
+        let room = self.branches() * count;
+        self.encoder.embed(backend, parameters, &tape.image, count, room, &mut tape.encoder);
+        let (rows, channels) = (count * self.encoder.tokens(0), self.config.encoder.embed);
+        let tokens = tape.encoder.tokens_mut();
+        if self.branches() == 2 {
+            backend.duplicate_front(tokens, rows * channels);
+        }
+        let token = View::new(parameters, self.mask_token.clone());
+        backend.mix_mask_token(tokens, &tape.mask_tokens, rows, channels, token);
+        self.encoder.encode(backend, parameters, room, pass, &mut tape.encoder);
+    }
+
+    /// Backward of the branching: the tokens' gradients of both branches meet in the patch embedding.
+    fn backward_branches<B: Backend>(&self, backend: &B, gradients: &mut B::Slice, tape: &mut Tape<B>) {
+        let (rows, channels) = (tape.images * self.encoder.tokens(0), self.config.encoder.embed);
+        let d = &mut tape.encoder.d;
+        backend.mix_mask_token_backward(d, &tape.mask_tokens, rows, channels, gradients, self.mask_token.clone());
+        if self.branches() == 2 {
+            backend.fold_back(d, rows * channels);
+        }
+    }
+
+    /// Images and masks to the device: the target in the decoder's squares, the mask per token and per square.
+    fn load<B: Backend>(&self, backend: &B, images: &[f32], masks: &[Mask], tape: &mut Tape<B>) {
+        let (colour, single) = (squares(&self.config.encoder, 3), squares(&self.config.encoder, 1));
+        let count = masks.len();
+        let per_token: Vec<f32> = masks.iter().flat_map(|mask| mask.tokens(self.config.encoder.patch)).collect();
+        let per_pixel: Vec<f32> = masks.iter().flat_map(Mask::pixels).collect();
+        tape.images = count;
+        backend.reserve(&mut tape.image, images.len());
+        backend.reserve(&mut tape.target, images.len());
+        backend.reserve(&mut tape.mask_tokens, per_token.len());
+        backend.reserve(&mut tape.mask_pixels, per_pixel.len());
+        backend.reserve(&mut tape.mask_squares, per_pixel.len());
+        backend.upload(images, &mut tape.image);
+        backend.upload(&per_token, &mut tape.mask_tokens);
+        backend.upload(&per_pixel, &mut tape.mask_pixels);
+        backend.patchify(&colour, count, &tape.image, &mut tape.target);
+        backend.patchify(&single, count, &tape.mask_pixels, &mut tape.mask_squares);
+    }
+
+    /// The objective's terms; the gradient of the predictions stays in the tape.
+    fn judge<B: Backend>(&self, backend: &B, count: usize, tape: &mut Tape<B>) -> Terms {
+        let squares = count * self.encoder.feature_tokens();
+        let len = self.branches() * squares * self.decoder.outputs();
+        backend.reserve(&mut tape.d_predictions, len);
+        let (predictions, target, mask) = (&tape.predictions, &tape.target, &tape.mask_squares);
+        backend.preco_objective(&self.objective, squares, len, predictions, target, mask, &mut tape.d_predictions)
+    }
+
+    fn check(&self, images: &[f32], masks: &[Mask]) -> Result<()> {
+        let [height, width] = self.config.encoder.input;
+        if masks.is_empty() || images.len() != masks.len() * 3 * height * width {
+            return Err(Error::config(format!(
+                "{} values are not {} images of 3x{height}x{width}",
+                images.len(),
+                masks.len()
+            )));
+        }
+        let cells = self.config.mask_grid().iter().product::<usize>();
+        match masks.iter().find(|mask| mask.cells().len() != cells) {
+            Some(mask) => Err(Error::config(format!("a mask has {} cells, the model {cells}", mask.cells().len()))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What one forward pass of PReCo leaves.
+
+use crate::backbones::swin::{self, Keep};
+use crate::backend::Backend;
+
+/// The tape of one PReCo forward pass; see [`swin::Tape`].
+pub struct Tape<B: Backend> {
+    pub(super) encoder: swin::Tape<B>,
+    pub(super) images: usize,
+    pub(super) image: B::Buffer,
+    pub(super) mask_tokens: B::Buffer,
+    pub(super) mask_pixels: B::Buffer,
+    pub(super) mask_squares: B::Buffer,
+    pub(super) target: B::Buffer,
+    pub(super) predictions: B::Buffer,
+    pub(super) d_predictions: B::Buffer,
+    pub(super) d_features: B::Buffer,
+}
+
+impl<B: Backend> Tape<B> {
+    /// An empty tape; its buffers grow with the first pass.
+    pub fn new(backend: &B, keep: Keep) -> Self {
+        let empty = || backend.zeros(0);
+        Self {
+            encoder: swin::Tape::new(backend, keep),
+            images: 0,
+            image: empty(),
+            mask_tokens: empty(),
+            mask_pixels: empty(),
+            mask_squares: empty(),
+            target: empty(),
+            predictions: empty(),
+            d_predictions: empty(),
+            d_features: empty(),
+        }
+    }
+
+    /// The encoder's features of the last pass, `(branches · images · tokens, C)`, the masked branch first.
+    pub fn features(&self) -> &B::Slice {
+        self.encoder.features()
+    }
+}
+
+/// Reconstructions of a batch on the host, normalised values `(images, 3, H, W)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// Of the masked branch.
+    pub masked: Vec<f32>,
+    /// Of the prompt branch, where there is one.
+    pub prompt: Option<Vec<f32>>,
+}

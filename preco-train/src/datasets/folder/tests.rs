@@ -1,0 +1,110 @@
+use preco_core::imagery::write_png;
+
+use super::*;
+
+/// A folder with one-colour PNGs of the given relative paths, `size` pixels wide and high.
+fn folder(paths: &[&str], size: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for (number, path) in paths.iter().enumerate() {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        write_png(&Rgb8::filled(size, size, [number as u8; 3]), &path).expect("write");
+    }
+    folder
+}
+
+fn names(found: &ImageFolder) -> Vec<String> {
+    (0..found.len()).map(|index| found.name(index)).collect()
+}
+
+fn refusal(result: Result<ImageFolder>) -> String {
+    result.expect_err("must be refused").to_string()
+}
+
+#[test]
+fn images_of_any_depth_come_in_path_order_with_their_class() {
+    let paths = ["b/x/y/2.PNG", "b/1.jpeg", "a-b/3.WebP", "a/9.jpg", "top.png"];
+    let folder = folder(&paths, 1);
+    for ignored in ["a/notes.txt", "a/.hidden.png", "a/noextension"] {
+        fs::write(folder.path().join(ignored), "text").expect("write");
+    }
+    let found = ImageFolder::scan(folder.path()).expect("scan");
+    assert_eq!(names(&found), ["a/9.jpg", "a-b/3.WebP", "b/1.jpeg", "b/x/y/2.PNG", "top.png"]);
+    assert_eq!(found.classes(), ["a", "a-b", "b"]);
+    let labels: Vec<_> = (0..5).map(|index| found.label(index)).collect();
+    assert_eq!(labels, [Some(0), Some(1), Some(2), Some(2), None]);
+    assert_eq!(found.info(3), ImageInfo { width: 1, height: 1 });
+    // The content decides, not the extension: all five are PNGs.
+    let values: Vec<u8> = (0..5).map(|index| found.image(index).expect("image").data()[0]).collect();
+    assert_eq!(values, [3, 2, 1, 0, 4]);
+}
+
+#[test]
+fn folders_without_images_say_what_was_looked_for() {
+    let empty = tempfile::tempdir().expect("temporary folder");
+    let error = refusal(ImageFolder::scan(empty.path()));
+    assert!(error.contains("found 0 images in") && error.contains("looked for .jpg .jpeg .png .webp"), "{error}");
+    let error = refusal(ImageFolder::scan(empty.path().join("none")));
+    assert!(error.contains("cannot read") && error.contains("none"), "{error}");
+    let file = empty.path().join("a.txt");
+    fs::write(&file, "text").expect("write");
+    assert!(refusal(ImageFolder::scan(&file)).contains("is a file; a folder of images is needed"));
+}
+
+#[test]
+fn unreadable_files_are_counted_and_the_first_five_named() {
+    let folder = folder(&["good.png"], 2);
+    for number in 0..7 {
+        fs::write(folder.path().join(format!("bad{number}.jpg")), "<html>").expect("write");
+    }
+    let error = refusal(ImageFolder::scan(folder.path()));
+    assert!(error.contains("7 of 8 files are no readable images"), "{error}");
+    assert!(error.contains("bad0.jpg") && error.contains("bad4.jpg") && !error.contains("bad5.jpg"), "{error}");
+    assert!(error.contains("<html>") && error.contains("and 2 more"), "{error}");
+    let found = ImageFolder::scan_with(folder.path(), &Scan { skip_unreadable: true, ..Scan::default() });
+    assert_eq!(names(&found.expect("scan")), ["good.png"]);
+}
+
+#[test]
+fn a_list_takes_its_files_and_keeps_all_classes() {
+    let folder = folder(&["a/1.png", "a/2.png", "b/1.png", "c/1.png"], 2);
+    let list = folder.path().join("train.txt");
+    fs::write(&list, "c/1.png\r\n\n./a/2.png \nc/1.png\n").expect("write");
+    let found = ImageFolder::scan_list(folder.path(), &list).expect("scan");
+    assert_eq!(names(&found), ["a/2.png", "c/1.png", "c/1.png"]);
+    assert_eq!(found.classes(), ["a", "b", "c"]);
+    assert_eq!(found.label(1), Some(2));
+}
+
+#[test]
+fn a_list_with_missing_or_foreign_files_is_refused_by_name() {
+    let folder = folder(&["a/1.png"], 2);
+    let list = folder.path().join("train.txt");
+    fs::write(&list, "a/1.png\na/7.png\na/8.png\n").expect("write");
+    let error = refusal(ImageFolder::scan_list(folder.path(), &list));
+    assert!(error.contains("2 of 3 files") && error.contains("a/7.png, a/8.png"), "{error}");
+    for foreign in ["../1.png", "/etc/1.png", "a/../../1.png"] {
+        fs::write(&list, format!("a/1.png\n{foreign}\n")).expect("write");
+        let error = refusal(ImageFolder::scan_list(folder.path(), &list));
+        assert!(error.contains("line 2") && error.contains(foreign), "{error}");
+    }
+    fs::write(&list, "\n").expect("write");
+    assert!(refusal(ImageFolder::scan_list(folder.path(), &list)).contains("found 0 images"));
+    fs::write(&list, [0xff, 0xfe, 0]).expect("write");
+    assert!(refusal(ImageFolder::scan_list(folder.path(), &list)).contains("cannot read"));
+    assert!(ImageFolder::scan_list(folder.path(), folder.path().join("none.txt")).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_once_and_broken_ones_reported() {
+    use std::os::unix::fs::symlink;
+    let folder = folder(&["a/1.png"], 2);
+    let other = self::folder(&["2.png"], 2);
+    symlink(folder.path(), folder.path().join("a/loop")).expect("link");
+    symlink(other.path(), folder.path().join("b")).expect("link");
+    let found = ImageFolder::scan(folder.path()).expect("scan");
+    assert_eq!(names(&found), ["a/1.png", "b/2.png"]);
+    symlink("nowhere", folder.path().join("a/0.png")).expect("link");
+    assert!(refusal(ImageFolder::scan(folder.path())).contains("0.png"));
+}

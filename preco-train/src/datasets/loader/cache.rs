@@ -1,0 +1,60 @@
+//! Decoded images in memory, up to a budget.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use preco_core::imagery::Rgb8;
+
+use crate::error::Result;
+
+/// A place for each image; places fill until the budget is used up and are never emptied.
+///
+/// Evicting would not help: an epoch uses each image once, so what was used longest ago is what is needed next.
+pub(super) struct Cache {
+    places: Vec<OnceLock<Arc<Rgb8>>>,
+    left: AtomicU64,
+}
+
+impl Cache {
+    pub(super) fn new(len: usize, bytes: u64) -> Self {
+        Self { places: (0..len).map(|_| OnceLock::new()).collect(), left: AtomicU64::new(bytes) }
+    }
+
+    /// The image at `index`, from memory or from `read`.
+    pub(super) fn get(&self, index: usize, read: impl FnOnce() -> Result<Rgb8>) -> Result<Arc<Rgb8>> {
+        if let Some(image) = self.places[index].get() {
+            return Ok(Arc::clone(image));
+        }
+        let image = Arc::new(read()?);
+        let bytes = image.data().len() as u64;
+        let reserve = |left: u64| left.checked_sub(bytes);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).is_ok()
+            && self.places[index].set(Arc::clone(&image)).is_err()
+        {
+            // Another thread put the same image there in the meantime.
+            self.left.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(image)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_read_once_until_the_budget_is_used_up() {
+        let cache = Cache::new(3, 30);
+        let mut reads = Vec::new();
+        for index in [0, 1, 2, 0, 1, 2] {
+            // 12, 27 and 12 bytes: the second does not fit beside the first, the third does.
+            let width = [4, 9, 4][index];
+            let got = cache.get(index, || {
+                reads.push(index);
+                Ok(Rgb8::filled(width, 1, [index as u8; 3]))
+            });
+            assert_eq!(*got.expect("image"), Rgb8::filled(width, 1, [index as u8; 3]));
+        }
+        assert_eq!(reads, [0, 1, 2, 1]);
+    }
+}
