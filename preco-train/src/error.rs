@@ -1,6 +1,6 @@
-//! What can go wrong in this crate.
+//! What can go wrong in this crate: what was wrong, the value, and what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -9,16 +9,39 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The core refused.
+    /// An error of the model or image code.
     #[error(transparent)]
     Core(#[from] preco_core::error::Error),
-    /// STUB
-    #[error("{0}")]
-    Folder(String),
-    /// A setting of a run cannot be used.
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb: `read` or `write`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A data set is not usable.
+    #[error("{}: {reason}", path.display())]
+    Data {
+        /// The data set's folder or file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// The code that makes batches panicked, which is a defect of a data set's code.
+    #[error("making the batch of step {step} panicked: {reason}")]
+    Loader {
+        /// The step.
+        step: u64,
+        /// The panic's message.
+        reason: String,
+    },
+    /// Settings that are out of range or do not fit each other.
     #[error("{what}")]
-    Setting {
-        /// The setting, its value and what would do.
+    Config {
+        /// The setting, its value and what would fit.
         what: String,
     },
     /// The run's folder cannot be written, or holds a run already.
@@ -28,16 +51,6 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong and what to do.
         reason: String,
-    },
-    /// A file of a run could not be written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The verb: `read` or `write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
     },
     /// Loss or gradient are no longer numbers. The parameters are those of the step before, and nothing is saved.
     #[error(
@@ -63,9 +76,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// A setting that cannot be used.
-    pub(crate) fn setting(what: impl Into<String>) -> Self {
-        Self::Setting { what: what.into() }
+    /// A configuration error.
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::Config { what: what.into() }
+    }
+
+    /// A data-set error.
+    pub(crate) fn data(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Data { path: path.into(), reason: reason.into() }
+    }
+
+    /// A reading error.
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action: "read", path: path.into(), source }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use preco_core::backbones::swin::Keep;
 use preco_core::backend::cpu::Cpu;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape, Terms};
 use preco_core::rng::Stream;
 
-use crate::datasets::loader::Loader;
+use crate::datasets::Loader;
 use crate::error::{Error, Result};
 use crate::log::JsonLines;
 use crate::optim::{AdamW, Groups, clip};
@@ -58,19 +59,20 @@ impl Trainer<'_> {
     ) -> Result<Vec<StepReport>> {
         let mut history = Vec::new();
         let mut grads = vec![0.0; params.len()];
-        let mut tape = Tape::default();
+        let mut tape = Tape::new(self.cpu, Keep::All);
         let mut seen = 0;
+        let micros = self.accumulate as u64;
         progress.begin(self.steps);
         for step in 0..self.steps {
             let started = Instant::now();
             grads.fill(0.0);
             let mut masks_drawn = 0;
             let mut terms = Vec::with_capacity(self.accumulate);
-            for micro in 0..self.accumulate as u64 {
-                let batch = self.loader.next_batch()?;
+            for batch in step * micros..(step + 1) * micros {
+                let pass = Pass::training(self.seed, batch);
+                let batch = self.loader.batch(batch)?;
                 let masks = self.masks(step, masks_drawn, batch.indices.len() as u64);
                 masks_drawn += masks.len() as u64;
-                let pass = Pass::training(self.seed, step * self.accumulate as u64 + micro);
                 terms.push(self.model.forward(self.cpu, params, &batch.images, &masks, &pass, &mut tape)?);
                 self.model.backward(self.cpu, params, &mut grads, &mut tape);
             }
@@ -131,3 +133,6 @@ fn mean(all: &[Terms]) -> Terms {
         sc: optional(|terms| terms.sc),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,7 +169,7 @@ impl Pretrain {
     /// The first that cannot be, with its value and what would do.
     pub fn validate(&self, images: usize) -> Result<()> {
         self.model.validate()?;
-        let fail = |what: String| Err(Error::setting(what));
+        let fail = |what: String| Err(Error::config(what));
         if self.batch_size == 0 || self.accumulate == 0 {
             let (batch, accumulate) = (self.batch_size, self.accumulate);
             return fail(format!("batch size {batch} and accumulate {accumulate} must both be at least 1"));

@@ -1,5 +1,6 @@
 //! What a run looks like: its losses, and what the model draws into masked images.
 
+use preco_core::backbones::swin::Keep;
 use preco_core::backend::cpu::Cpu;
 use preco_core::imagery::Rgb8;
 use preco_core::nn::Pass;
@@ -20,15 +21,22 @@ const COVER: [u8; 3] = [127, 127, 127];
 
 /// The curve of every term over the steps.
 pub(super) fn losses(history: &[StepReport]) -> Rgb8 {
-    let mut series: Vec<(&str, Vec<f64>)> = vec![
-        ("total", history.iter().map(|step| step.loss).collect()),
-        ("L_Re", history.iter().map(|step| step.loss_re).collect()),
+    let points = |term: fn(&StepReport) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
+        history.iter().map(|step| term(step).map(|value| (step.step as f64, value))).collect()
+    };
+    let mut curve = LossCurve::new("pre-training loss");
+    let terms = [
+        ("total", points(|step| Some(step.loss))),
+        ("L_Re", points(|step| Some(step.loss_re))),
+        ("L_Pr", points(|step| step.loss_pr)),
+        ("L_Sc", points(|step| step.loss_sc)),
     ];
-    let prompt: Option<Vec<f64>> = history.iter().map(|step| step.loss_pr).collect();
-    let consistency: Option<Vec<f64>> = history.iter().map(|step| step.loss_sc).collect();
-    series.extend(prompt.map(|values| ("L_Pr", values)));
-    series.extend(consistency.map(|values| ("L_Sc", values)));
-    LossCurve::draw(&series)
+    for (name, points) in terms {
+        if let Some(points) = points {
+            curve = curve.series(name, points);
+        }
+    }
+    curve.render(960, 540)
 }
 
 /// A row per example: the image, what the masked branch sees, its prediction in the masked squares among the visible
@@ -46,22 +54,22 @@ pub(super) fn reconstructions(
     let preprocess = config.preprocess();
     let [height, width] = preprocess.size;
     let length = 3 * height * width;
-    let mut tape = Tape::default();
-    let mut rows = Vec::new();
+    let mut tape = Tape::new(cpu, Keep::Inputs);
+    let mut sheet = ReconstructionSheet::new();
     for index in 0..examples.len().min(EXAMPLES) {
         let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
         let input = view::tensor(examples, &[index], &preprocess)?;
         model.forward(cpu, params, &input, &[mask], &Pass::inference(), &mut tape)?;
-        let drawn = model.predictions(&tape);
+        let drawn = model.predictions(cpu, &tape);
         let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
         let original = picture(&input);
         let mut row = vec![original.clone(), pasted(&original, &Rgb8::filled(width, height, COVER), &pixels)];
         row.push(pasted(&original, &picture(&drawn.masked), &pixels));
         row.extend(drawn.prompt.map(|prompt| picture(&prompt)));
-        rows.push(row);
+        sheet = sheet.row(row);
     }
-    Ok(ReconstructionSheet::draw(&["image", "masked", "masked branch", "prompt branch"], &rows))
+    Ok(sheet.render())
 }
 
 /// `below` with the pixels of `above` where `mask` is 1.

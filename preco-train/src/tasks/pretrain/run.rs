@@ -12,19 +12,21 @@ use serde::Serialize;
 use super::{Pretrain, pictures};
 use crate::augment::Pretraining;
 use crate::checkpoint::{OutputFolder, write_model};
-use crate::datasets::ImageSource;
-use crate::datasets::loader::Loader;
+use crate::datasets::{ImageSource, Loader, LoaderConfig};
 use crate::error::{Error, Result};
 use crate::optim::{AdamW, Groups};
 use crate::progress::{Progress, StepReport};
 use crate::trainer::Trainer;
+
+/// Decoded images up to this size stay in memory.
+const CACHE_BYTES: u64 = 1 << 30;
 
 /// What a run reads and where it writes.
 pub struct Inputs<'a> {
     /// The model's name, such as `preco-swin-pico`.
     pub name: &'a str,
     /// The images to train on.
-    pub images: Arc<dyn ImageSource>,
+    pub images: Arc<dyn ImageSource + Send + Sync>,
     /// Images for the picture of reconstructions; where held-out ones are to be had, those.
     pub examples: &'a dyn ImageSource,
     /// Parameters to start from, in the model's layout; `None` for fresh ones.
@@ -73,19 +75,26 @@ pub struct Outcome {
 pub fn run(config: &Pretrain, inputs: Inputs<'_>, cpu: &Cpu, progress: &mut dyn Progress) -> Result<Outcome> {
     let count = inputs.images.len();
     config.validate(count)?;
-    let model = Preco::new(config.model.clone())?;
+    let model = Preco::new(&config.model)?;
     let mut params = match inputs.start {
         Some(start) if start.len() == model.layout().len() => start,
-        Some(_) => return Err(Error::setting("the parameters to start from belong to another model")),
+        Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
         None => model.layout().init(config.seed),
     };
     let preprocess = config.preprocess();
-    let augment = Pretraining::new(preprocess.size);
+    let loading = LoaderConfig {
+        batch: config.batch_size,
+        seed: config.seed,
+        threads: 1,
+        cache_bytes: CACHE_BYTES,
+        transform: Pretraining::new(preprocess.size),
+        normalise: preprocess.normalise,
+    };
     let started = Instant::now();
     let history = Trainer {
         model: &model,
         cpu,
-        loader: Loader::new(inputs.images, augment, preprocess.normalise, config.batch_size, config.seed),
+        loader: Loader::new(inputs.images, loading)?,
         images: count,
         steps: config.steps(count),
         accumulate: config.accumulate,
