@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod datasets;
 pub mod error;
 pub mod log;
+pub mod metrics;
 pub mod optim;
 pub mod progress;
 pub mod report;

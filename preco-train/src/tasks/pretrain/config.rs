@@ -155,7 +155,7 @@ impl Pretrain {
     pub fn schedule(&self, images: usize) -> Schedule {
         Schedule::Cosine(Cosine {
             lr: self.lr,
-            min_lr: self.min_lr.min(self.lr),
+            min_lr: self.min_lr,
             warmup_lr: self.warmup_lr.min(self.lr),
             total: self.steps(images),
             warmup: self.warmup.steps(self.steps_per_epoch(images), self.steps(images)),
