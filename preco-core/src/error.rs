@@ -39,6 +39,16 @@ pub enum Error {
         /// Its shape in the model.
         model: Vec<usize>,
     },
+    /// A field of a model's JSON file is missing, of another type, or contradicts another.
+    #[error("{}: {field}: {reason}", path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// The field, from the root, such as `preco.swin.window`.
+        field: String,
+        /// Its value, and what it must be.
+        reason: String,
+    },
     /// Sizes that do not fit each other (window, patch, mask, input, heads).
     #[error("{what}")]
     Config {

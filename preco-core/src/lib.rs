@@ -15,3 +15,4 @@ pub mod ops;
 pub mod preco;
 pub mod rng;
 pub mod simd;
+pub mod spec;

@@ -44,6 +44,35 @@ pub enum Error {
         /// The setting, its value and what would fit.
         what: String,
     },
+    /// The run's folder cannot be written, or holds a run already.
+    #[error("{}: {reason}", path.display())]
+    Output {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Loss or gradient are no longer numbers. The parameters are those of the step before, and nothing is saved.
+    #[error(
+        "{what} became {value} at step {step}{}. Lower the learning rate or lengthen the warm-up",
+        first_in(segment)
+    )]
+    Diverged {
+        /// The loss or the gradient.
+        what: &'static str,
+        /// NaN or infinity.
+        value: f64,
+        /// Counted from 1.
+        step: u64,
+        /// The first segment whose gradient is bad, in the order of the network.
+        segment: Option<String>,
+    },
+    /// The optimiser refused its settings.
+    #[error(transparent)]
+    Optim(#[from] crate::optim::Error),
+    /// The schedule refused its settings.
+    #[error(transparent)]
+    Schedule(#[from] crate::schedule::Error),
 }
 
 impl Error {
@@ -61,4 +90,8 @@ impl Error {
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Io { action: "read", path: path.into(), source }
     }
+}
+
+fn first_in(segment: &Option<String>) -> String {
+    segment.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default()
 }

@@ -126,10 +126,19 @@ impl Layout {
     /// # Errors
     /// [`Error::Io`] with the path. The file is whole or absent.
     pub fn save(&self, values: &[f32], path: &Path) -> Result<()> {
+        self.save_where(values, path, |_| true)
+    }
+
+    /// [`Layout::save`] of the segments that `keep` chooses: an encoder without its decoder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path. The file is whole or absent.
+    pub fn save_where(&self, values: &[f32], path: &Path, keep: impl Fn(&Segment) -> bool) -> Result<()> {
         assert_eq!(values.len(), self.len, "values belong to another layout");
         let bytes: Vec<(String, SegmentBytes)> = self
             .segments
             .iter()
+            .filter(|segment| keep(segment))
             .map(|segment| {
                 let part = &values[segment.range.clone()];
                 let bytes = part.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -288,6 +297,19 @@ mod tests {
         let bytes = std::fs::read(&path).expect("read");
         layout.save(&values, &path).expect("save again");
         assert_eq!(bytes, std::fs::read(&path).expect("read"), "the same weights must give the same bytes");
+    }
+
+    #[test]
+    fn a_part_can_be_saved_alone() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("part.safetensors");
+        let layout = layout();
+        layout.save_where(&layout.init(3), &path, |segment| segment.name.starts_with("a.")).expect("save");
+        let report = layout.overlay(&mut layout.init(4), &path).expect("overlay");
+        assert_eq!(
+            (report.loaded, report.missing),
+            (vec!["a.weight".into(), "a.bias".into()], vec!["b.weight".into()])
+        );
     }
 
     #[test]

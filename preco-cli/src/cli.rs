@@ -1,0 +1,88 @@
+//! What can be asked for, and the settings all commands share.
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+use preco_core::backend::cpu::Cpu;
+use preco_core::simd::Level;
+
+use crate::commands::{evaluate, pretrain, scenes};
+use crate::output;
+
+/// PReCo: pre-training for remote sensing, without Python.
+#[derive(Debug, Parser)]
+#[command(name = "preco-cli", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    machine: Machine,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train an encoder on images without labels
+    Pretrain(Box<pretrain::Args>),
+    /// Measure a pre-trained model: reconstruction and nearest neighbours
+    Evaluate(evaluate::Args),
+    /// Write generated scenes with their truth
+    Scenes(scenes::Args),
+}
+
+/// What computes.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Machine {
+    /// Threads [default: all the processor offers]
+    #[arg(long, global = true, value_name = "T")]
+    threads: Option<usize>,
+    /// Vector instructions: portable, avx2 or avx512 [default: the best there are]
+    #[arg(long, global = true, value_name = "LEVEL", env = "PRECO_SIMD")]
+    simd: Option<String>,
+}
+
+/// The processor as it will be used.
+pub(crate) struct Processor {
+    /// The backend.
+    pub cpu: Cpu,
+    /// Its instructions.
+    pub level: Level,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+impl Machine {
+    fn start(&self) -> Result<Processor> {
+        let threads = match self.threads {
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        ensure!((1..=4096).contains(&threads), "--threads {threads} must be 1 to 4096");
+        let level = self.simd.as_deref().map_or_else(|| Ok(Level::detect()), Level::parse)?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        Ok(Processor { cpu: Cpu::new(level), level, threads })
+    }
+}
+
+impl Cli {
+    /// Does what was asked and prints the result.
+    pub(crate) fn run(self) -> Result<()> {
+        let processor = self.machine.start()?;
+        match self.command {
+            Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
+            Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
+            Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_flag_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,153 @@
+//! `evaluate`: what a pre-trained model can do, beside peers that learnt nothing.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use preco_core::preco::Preco;
+use preco_core::rng::Stream;
+use preco_train::datasets::scenes::SceneGenerator;
+use preco_train::datasets::{ImageFolder, ImageSource, Scan};
+use preco_train::tasks::inpaint::{Inpainting, inpaint};
+use preco_train::tasks::probe::{Probe, Split, probe};
+use serde::Serialize;
+
+use crate::cli::Processor;
+use crate::output::{Report, note};
+
+/// The seed of generated scenes to measure on: none that a run trains on.
+const SCENE_SEED: u64 = 0x5eed_0000_0000_0001;
+
+/// Measure a pre-trained model: reconstruction and nearest neighbours
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of the model
+    #[arg(value_name = "MODEL_DIR")]
+    model: PathBuf,
+    /// Folder of images, a folder per class for nearest neighbours [default: generated scenes]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Text file with a path within DIR on each line: measure on these
+    #[arg(long, value_name = "FILE", requires = "data")]
+    list: Option<PathBuf>,
+    /// Likewise, the neighbours; without it a random fifth is asked about
+    #[arg(long, value_name = "FILE", requires = "list")]
+    train_list: Option<PathBuf>,
+    /// Images to measure at most
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    count: usize,
+    /// Seed of masks, split and random weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Leave out files that are no readable images
+    #[arg(long, requires = "data")]
+    skip_unreadable: bool,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Evaluation {
+    model: String,
+    data: String,
+    inpainting: Inpainting,
+    /// Absent where the images have no classes.
+    neighbours: Option<Probe>,
+}
+
+/// Runs the command.
+pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> {
+    ensure!(args.count > 0, "--count 0 measures nothing; give at least 1");
+    let folder = preco_zoo::find(&args.model)?;
+    let config = folder.spec().pretraining.as_ref().context("the model folder does not say how it was pre-trained")?;
+    let model = Preco::new(config)?;
+    let params = folder.pretrained(model.layout())?;
+    let preprocess = folder.preprocess();
+    let side_px = preprocess.size[0].max(preprocess.size[1]);
+    let (source, parts) = open(args, side_px)?;
+    let indices = chosen(parts.list.clone(), args);
+    let data = describe(args, indices.len(), side_px);
+    note(&format!("{} on {data}", folder.spec().name));
+    let cpu = &processor.cpu;
+    let inpainting = inpaint(&model, &params, cpu, source.as_ref(), &indices, preprocess, args.seed)?;
+    let neighbours = if source.classes().len() < 2 {
+        note("no nearest neighbours: the images have no classes; put each class in a folder of its name");
+        None
+    } else {
+        let split = match parts.train {
+            Some(train) => Split { train, test: indices }.checked(source.as_ref())?,
+            None => Split::random(source.as_ref(), args.count, args.seed)?,
+        };
+        let (encoder, layout) = (model.encoder(), model.layout());
+        Some(probe(encoder, layout, &params, cpu, source.as_ref(), &split, preprocess, args.seed)?)
+    };
+    Ok(Evaluation { model: folder.spec().name.clone(), data, inpainting, neighbours })
+}
+
+/// Which images of the source are measured and which are neighbours.
+struct Parts {
+    list: Vec<usize>,
+    train: Option<Vec<usize>>,
+}
+
+fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
+    let Some(root) = &args.data else {
+        let scenes = SceneGenerator::new(SCENE_SEED, side_px, args.count);
+        return Ok((Box::new(scenes), Parts { list: (0..args.count).collect(), train: None }));
+    };
+    let scan =
+        |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, skip_unreadable: args.skip_unreadable });
+    let Some(train) = &args.train_list else {
+        let folder = scan(args.list.clone())?;
+        let list = (0..folder.len()).collect();
+        return Ok((Box::new(folder), Parts { list, train: None }));
+    };
+    // Labels are positions in the list of classes, so both sides come from one scan.
+    let whole = scan(None)?;
+    let side = |list: &PathBuf| -> Result<Vec<usize>> {
+        let part = scan(Some(list.clone()))?;
+        let by_name: std::collections::HashMap<String, usize> =
+            (0..whole.len()).map(|index| (whole.name(index), index)).collect();
+        Ok((0..part.len()).filter_map(|index| by_name.get(&part.name(index)).copied()).collect())
+    };
+    let test = args.list.as_ref().map(side).transpose()?.unwrap_or_default();
+    let train = side(train)?;
+    ensure!(!train.iter().any(|index| test.contains(index)), "--train-list and --list share images; keep them apart");
+    Ok((Box::new(whole), Parts { list: test, train: Some(train) }))
+}
+
+/// At most `--count` of them, drawn at random, in their own order.
+fn chosen(mut indices: Vec<usize>, args: &Args) -> Vec<usize> {
+    if indices.len() > args.count {
+        Stream::new(args.seed, "evaluated images", 0, 0).shuffle(&mut indices);
+        indices.truncate(args.count);
+        indices.sort_unstable();
+    }
+    indices
+}
+
+fn describe(args: &Args, count: usize, side_px: usize) -> String {
+    match &args.data {
+        Some(root) => format!("{count} images of {}", root.display()),
+        None => format!("{count} generated scenes of {side_px}x{side_px} pixels"),
+    }
+}
+
+impl Report for Evaluation {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Inpainting { images, masked, fillings } = &self.inpainting;
+        writeln!(out, "inpainting, {images} images, {:.0} % masked; mean absolute difference there", 100.0 * masked)?;
+        writeln!(out, "{:16} {:>12} {:>12}", "filled by", "normalised", "grey levels")?;
+        for filling in fillings {
+            writeln!(out, "{:16} {:>12.4} {:>12.2}", filling.name, filling.l1, filling.grey_levels)?;
+        }
+        let Some(Probe { classes, train, test, model, random, colours }) = &self.neighbours else {
+            return Ok(());
+        };
+        writeln!(out, "\nnearest neighbours, {classes} classes, {train} to learn from, {test} asked about")?;
+        writeln!(out, "{:16} {:>12}", "features", "accuracy")?;
+        for (name, accuracy) in [("model", model), ("random weights", random), ("colours", colours)] {
+            writeln!(out, "{name:16} {:>10.1} %", 100.0 * accuracy)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! A command each.
+
+pub(crate) mod evaluate;
+pub(crate) mod pretrain;
+pub(crate) mod scenes;

@@ -1,0 +1,68 @@
+//! Results for people or for programs, and errors in one line.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// A result that a person can read.
+pub(crate) trait Report: Serialize {
+    /// Writes it as text.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// Prints `report` on standard output, as text or as JSON.
+pub(crate) fn print(report: &impl Report, json: bool) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        report.text(&mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A line on standard error. A closed one is nobody listening, which is no failure.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// True where the reader of our output has gone away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
+}
+
+/// The chain of causes, joined by colons; a cause that its parent's text repeats is left out.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(|cause| cause.to_string().replace('\n', " ")) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn causes_stand_in_one_line_and_once() {
+        let error = anyhow!("c").context("b: c").context("a");
+        assert_eq!(one_line(&error), "a: b: c");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_found_below_its_context() {
+        let closed = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("cannot print");
+        assert!(is_broken_pipe(&closed));
+        assert!(!is_broken_pipe(&anyhow!("Broken pipe")));
+    }
+}

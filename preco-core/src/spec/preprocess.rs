@@ -1,0 +1,148 @@
+//! From stored pixels to the network's input: `preprocessor_config.json`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::json::{self, Document};
+use crate::error::Result;
+use crate::imagery::{Filter, Normalise};
+
+/// How an image becomes a model's input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    /// Height and width in pixels.
+    pub size: [usize; 2],
+    /// The bands in channel order.
+    pub bands: Vec<String>,
+    /// Stored values that become 0 and 1 before normalisation.
+    pub range: [f64; 2],
+    /// Mean and standard deviation per channel, of values in `[0, 1]`.
+    pub normalise: Normalise,
+    /// How images of other sizes are resized.
+    pub interpolation: Filter,
+}
+
+impl Preprocess {
+    /// Eight-bit colour with ImageNet's statistics, resized by a bicubic filter to `size` (height, width).
+    pub fn imagenet(size: [usize; 2]) -> Self {
+        Self {
+            size,
+            bands: ["red", "green", "blue"].map(str::to_owned).to_vec(),
+            range: [0.0, 255.0],
+            normalise: Normalise::default(),
+            interpolation: Filter::Bicubic,
+        }
+    }
+
+    /// Reads `preprocessor_config.json`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`], and [`crate::error::Error::Spec`] with the field.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = Document::read(path)?;
+        for step in ["do_resize", "do_rescale", "do_normalize"] {
+            file.agree(step, &json!(true), "this program")?;
+        }
+        let read = Self {
+            size: [file.get("size.height")?, file.get("size.width")?],
+            bands: file.get("bands")?,
+            range: file.get("value_range")?,
+            normalise: Normalise { mean: file.get("image_mean")?, std: file.get("image_std")? },
+            interpolation: match file.get("resample")? {
+                BILINEAR => Filter::Bilinear,
+                BICUBIC => Filter::Bicubic,
+                other => {
+                    let reason = format!("is {other}; {BILINEAR} (bilinear) and {BICUBIC} (bicubic) are known");
+                    return Err(file.wrong("resample", reason));
+                }
+            },
+        };
+        if read.size.contains(&0) {
+            return Err(file.wrong("size", format!("{:?} has a side of 0", read.size)));
+        }
+        if read.bands.len() != 3 {
+            return Err(file.wrong("bands", format!("are {}, this program reads 3", read.bands.len())));
+        }
+        let span = read.range[1] - read.range[0];
+        if span.is_nan() || span <= 0.0 {
+            return Err(file.wrong("value_range", format!("{:?} is empty", read.range)));
+        }
+        if read.normalise.std.iter().any(|&std| !(std > 0.0 && std.is_finite())) {
+            return Err(file.wrong("image_std", format!("{:?} must be above 0", read.normalise.std)));
+        }
+        file.agree("rescale_factor", &json!(read.rescale_factor()), "value_range")?;
+        Ok(read)
+    }
+
+    /// Writes `preprocessor_config.json`; the file is whole or absent.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`] with the path.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let value = json!({
+            "do_resize": true,
+            "size": { "height": self.size[0], "width": self.size[1] },
+            "resample": match self.interpolation {
+                Filter::Bilinear => BILINEAR,
+                Filter::Bicubic => BICUBIC,
+            },
+            "do_rescale": true,
+            "rescale_factor": self.rescale_factor(),
+            "do_normalize": true,
+            "image_mean": json::decimals(self.normalise.mean),
+            "image_std": json::decimals(self.normalise.std),
+            "bands": self.bands,
+            "value_range": self.range,
+        });
+        json::write(&value, path)
+    }
+
+    fn rescale_factor(&self) -> f64 {
+        1.0 / (self.range[1] - self.range[0])
+    }
+}
+
+/// Pillow's number for it, as in other libraries' files of this name.
+const BILINEAR: u8 = 2;
+/// Likewise.
+const BICUBIC: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("preprocessor_config.json");
+        let preprocess = Preprocess { interpolation: Filter::Bilinear, ..Preprocess::imagenet([64, 96]) };
+        preprocess.write(&path).expect("write");
+        assert_eq!(Preprocess::read(&path).expect("read"), preprocess);
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_with_its_value() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("preprocessor_config.json");
+        Preprocess::imagenet([64, 64]).write(&path).expect("write");
+        let good: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("the file is JSON");
+        let cases = [
+            ("resample", json!(0), "resample: is 0"),
+            ("image_std", json!([0.2, 0.0, 0.2]), "image_std"),
+            ("image_mean", json!([0.5]), "image_mean: [0.5] cannot be used"),
+            ("bands", json!(["red"]), "bands: are 1"),
+            ("rescale_factor", json!(1.0), "rescale_factor: is 1.0, but value_range says"),
+            ("do_rescale", json!(false), "do_rescale: is false"),
+            ("size", json!({"height": 0, "width": 4}), "size"),
+        ];
+        for (key, value, needle) in cases {
+            let mut bad = good.clone();
+            bad[key] = value;
+            std::fs::write(&path, bad.to_string()).expect("write");
+            let error = Preprocess::read(&path).expect_err(needle).to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Records of a run.
+
+mod jsonl;
+
+pub use jsonl::JsonLines;

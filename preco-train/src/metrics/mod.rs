@@ -1,0 +1,5 @@
+//! Measures of quality.
+
+mod knn;
+
+pub use knn::{Knn, NEIGHBOURS, TEMPERATURE};

@@ -1,0 +1,83 @@
+//! What a run looks like: its losses, and what the model draws into masked images.
+
+use preco_core::backbones::swin::Keep;
+use preco_core::backend::cpu::Cpu;
+use preco_core::imagery::Rgb8;
+use preco_core::nn::Pass;
+use preco_core::preco::{Mask, Preco, Tape};
+use preco_core::rng::Stream;
+
+use super::Pretrain;
+use crate::datasets::ImageSource;
+use crate::error::Result;
+use crate::progress::StepReport;
+use crate::report::{LossCurve, ReconstructionSheet};
+use crate::view;
+
+/// Rows of the sheet.
+const EXAMPLES: usize = 8;
+/// What covers a masked pixel.
+const COVER: [u8; 3] = [127, 127, 127];
+
+/// The curve of every term over the steps.
+pub(super) fn losses(history: &[StepReport]) -> Rgb8 {
+    let points = |term: fn(&StepReport) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
+        history.iter().map(|step| term(step).map(|value| (step.step as f64, value))).collect()
+    };
+    let mut curve = LossCurve::new("pre-training loss");
+    let terms = [
+        ("total", points(|step| Some(step.loss))),
+        ("L_Re", points(|step| Some(step.loss_re))),
+        ("L_Pr", points(|step| step.loss_pr)),
+        ("L_Sc", points(|step| step.loss_sc)),
+    ];
+    for (name, points) in terms {
+        if let Some(points) = points {
+            curve = curve.series(name, points);
+        }
+    }
+    curve.render(960, 540)
+}
+
+/// A row per example: the image, what the masked branch sees, its prediction in the masked squares among the visible
+/// pixels, and the whole prediction of the prompt branch.
+///
+/// # Randomness
+/// Masks: stream `(seed, "example mask", 0, index)`.
+pub(super) fn reconstructions(
+    model: &Preco,
+    params: &[f32],
+    cpu: &Cpu,
+    examples: &dyn ImageSource,
+    config: &Pretrain,
+) -> Result<Rgb8> {
+    let preprocess = config.preprocess();
+    let [height, width] = preprocess.size;
+    let length = 3 * height * width;
+    let mut tape = Tape::new(cpu, Keep::Inputs);
+    let mut sheet = ReconstructionSheet::new();
+    for index in 0..examples.len().min(EXAMPLES) {
+        let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
+        let pixels = mask.pixels();
+        let input = view::tensor(examples, &[index], &preprocess)?;
+        model.forward(cpu, params, &input, &[mask], &Pass::inference(), &mut tape)?;
+        let drawn = model.predictions(cpu, &tape);
+        let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
+        let original = picture(&input);
+        let mut row = vec![original.clone(), pasted(&original, &Rgb8::filled(width, height, COVER), &pixels)];
+        row.push(pasted(&original, &picture(&drawn.masked), &pixels));
+        row.extend(drawn.prompt.map(|prompt| picture(&prompt)));
+        sheet = sheet.row(row);
+    }
+    Ok(sheet.render())
+}
+
+/// `below` with the pixels of `above` where `mask` is 1.
+fn pasted(below: &Rgb8, above: &Rgb8, mask: &[f32]) -> Rgb8 {
+    let mut image = below.clone();
+    for (at, _) in mask.iter().enumerate().filter(|(_, masked)| **masked > 0.5) {
+        let (x, y) = (at % image.width(), at / image.width());
+        image.set(x, y, above.get(x, y));
+    }
+    image
+}

@@ -1,0 +1,147 @@
+//! Model folders on disk.
+
+use std::path::{Path, PathBuf};
+
+use preco_core::nn::params::Layout;
+use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE, Preprocess};
+
+use crate::error::{Error, Result};
+
+/// The encoder's tensors.
+const ENCODER_FILE: &str = "model.safetensors";
+/// What pre-training and reconstruction need besides.
+const DECODER_FILE: &str = "decoder.safetensors";
+
+/// A folder with a model in it.
+#[derive(Clone, Debug)]
+pub struct ModelFolder {
+    path: PathBuf,
+    spec: ModelSpec,
+    preprocess: Preprocess,
+}
+
+impl ModelFolder {
+    /// Reads the two descriptions of the model in `path`; the weights are read later.
+    ///
+    /// # Errors
+    /// The core's errors with the file and the field.
+    pub fn open(path: &Path) -> Result<Self> {
+        let spec = ModelSpec::read(&path.join(CONFIG_FILE))?;
+        Ok(Self { path: path.into(), spec, preprocess: Preprocess::read(&path.join(PREPROCESSOR_FILE))? })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the model is made of.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// How images become its inputs.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// Lays the encoder's tensors over `params`, and the decoder's where the folder has them. Whatever else `layout` has
+    /// keeps its values; a tensor of the folder that `layout` lacks is an error.
+    ///
+    /// # Errors
+    /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape.
+    pub fn overlay_encoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
+        let belongs = |name: &str| name != "mask_token" && !name.starts_with("decoder.");
+        self.overlay(ENCODER_FILE, layout, params, belongs)?;
+        if layout.get("mask_token").is_some() && self.path.join(DECODER_FILE).exists() {
+            self.overlay(DECODER_FILE, layout, params, |name| !belongs(name))?;
+        }
+        Ok(())
+    }
+
+    /// All parameters of a pre-trained model: encoder, mask token and decoder.
+    ///
+    /// # Errors
+    /// [`Error::NoDecoder`], and those of [`ModelFolder::overlay_encoder`].
+    pub fn pretrained(&self, layout: &Layout) -> Result<Vec<f32>> {
+        if !self.path.join(DECODER_FILE).exists() {
+            return Err(Error::NoDecoder { path: self.path.clone() });
+        }
+        let mut params = vec![0.0; layout.len()];
+        self.overlay_encoder(layout, &mut params)?;
+        Ok(params)
+    }
+
+    /// Overlays a file that must hold exactly the segments of `layout` that `belongs` names.
+    fn overlay(&self, file: &str, layout: &Layout, params: &mut [f32], belongs: impl Fn(&str) -> bool) -> Result<()> {
+        let path = self.path.join(file);
+        let mut loaded = params.to_vec();
+        let report = layout.overlay(&mut loaded, &path)?;
+        let missing: Vec<String> = report.missing.into_iter().filter(|name| belongs(name)).collect();
+        let foreign = report.loaded.into_iter().filter(|name| !belongs(name));
+        let unexpected: Vec<String> = report.unexpected.into_iter().chain(foreign).collect();
+        if !(missing.is_empty() && unexpected.is_empty()) {
+            return Err(Error::Names { path, missing, unexpected });
+        }
+        params.copy_from_slice(&loaded);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use preco_core::backbones::swin::SwinConfig;
+    use preco_core::preco::{Preco, PrecoConfig};
+
+    use super::*;
+
+    /// A tiny model's folder with the given parts of its tensors.
+    fn folder(keep: impl Fn(&str) -> bool) -> (tempfile::TempDir, Preco, Vec<f32>) {
+        let preset = SwinConfig::preset("pico").expect("preset");
+        let encoder = SwinConfig { input: [32, 32], depths: vec![1, 1], heads: vec![2, 4], ..preset };
+        let model = Preco::new(&PrecoConfig::new(encoder)).expect("model");
+        let (layout, params) = (model.layout(), model.layout().init(3));
+        let root = tempfile::tempdir().expect("temporary folder");
+        let preprocess = Preprocess::imagenet([32, 32]);
+        preprocess.write(&root.path().join(PREPROCESSOR_FILE)).expect("write");
+        ModelSpec::pretrained("tiny", model.config())
+            .write(&preprocess, &root.path().join(CONFIG_FILE))
+            .expect("write");
+        let is_decoder = |name: &str| name == "mask_token" || name.starts_with("decoder.");
+        let save = |file: &str, decoder| {
+            layout
+                .save_where(&params, &root.path().join(file), |s| is_decoder(&s.name) == decoder && keep(&s.name))
+                .expect("save");
+        };
+        save(ENCODER_FILE, false);
+        save(DECODER_FILE, true);
+        (root, model, params)
+    }
+
+    #[test]
+    fn a_whole_folder_gives_every_parameter_back() {
+        let (root, model, params) = folder(|_| true);
+        let found = crate::find(root.path()).expect("open");
+        assert_eq!(found.spec().name, "tiny");
+        assert_eq!(found.pretrained(model.layout()).expect("load"), params);
+    }
+
+    #[test]
+    fn a_missing_tensor_is_named() {
+        let (root, model, _) = folder(|name| name != "norm.weight" && name != "mask_token");
+        let error = ModelFolder::open(root.path()).expect("open").pretrained(model.layout()).expect_err("missing");
+        assert!(error.to_string().contains("norm.weight is missing"), "{error}");
+    }
+
+    #[test]
+    fn an_encoder_alone_is_loaded_but_not_as_pretrained() {
+        let (root, model, params) = folder(|_| true);
+        std::fs::remove_file(root.path().join(DECODER_FILE)).expect("remove");
+        let found = ModelFolder::open(root.path()).expect("open");
+        assert!(matches!(found.pretrained(model.layout()), Err(Error::NoDecoder { .. })));
+        let mut mine = vec![0.0; params.len()];
+        found.overlay_encoder(model.layout(), &mut mine).expect("overlay");
+        let encoder = model.layout().get("mask_token").expect("segment").range.start;
+        assert_eq!(mine[..encoder], params[..encoder]);
+    }
+}
