@@ -1,5 +1,6 @@
 //! The Swin encoder against timm, torchvision and the authors' detection fork.
 
+use candle_core::{Device, Tensor, Var};
 use preco_core::backbones::swin::{
     EdgePolicy, Keep, OutputGradients, Swin, SwinConfig, TableResize, Tape, resize_table,
 };
@@ -7,6 +8,7 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::heads::{Classifier, ClassifierTape};
 use preco_core::nn::Pass;
 use preco_core::nn::params::Layout;
+use preco_core::ops;
 use preco_core::simd::Level;
 use preco_tests::{Case, formula};
 
@@ -14,6 +16,7 @@ use preco_tests::{Case, formula};
 fn golden_swin_agrees_with_timm_and_torchvision() {
     preco_tests::run("swin", |case| match case.name.as_str() {
         "rel_table_resize" => tables(case),
+        "primitives" => primitives(case),
         _ if case.config.get("embed").is_some() => encoder(case),
         _ => case.unknown("a form that is neither a table nor an encoder"),
     });
@@ -38,6 +41,29 @@ fn tables(case: &Case) {
                 case.check(&name, &after);
             }
         }
+    }
+}
+
+/// Layer norm on rows of very small deviation, GELU with its derivative, softmax under masks of -100.
+fn primitives(case: &Case) {
+    case.only_keys(&[]);
+    case.only_prefixes(&["in", "out"]);
+    let tensor = |name: &str| Tensor::from_slice(case.tensor(name), case.shape(name), &Device::Cpu).expect("tensor");
+    let values = |tensor: Tensor| tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("values");
+    for level in Level::available() {
+        let norms = (0..).map(|i| format!("layer_norm.{i}")).take_while(|name| case.has(&format!("in.{name}")));
+        for name in norms {
+            let [x, gamma, beta] = ["", ".weight", ".bias"].map(|part| tensor(&format!("in.{name}{part}")));
+            let y = ops::layer_norm::layer_norm(level, &x, &gamma, &beta).expect("layer norm");
+            case.check(&format!("out.{name}"), &values(y));
+        }
+        let x = Var::from_tensor(&tensor("in.gelu")).expect("variable");
+        let y = ops::gelu::gelu(level, &x).expect("gelu");
+        case.check("out.gelu", &values(y.clone()));
+        let gradients = y.sum_all().and_then(|sum| sum.backward()).expect("backward");
+        case.check("out.gelu_grad", &values(gradients.get(&x).expect("gradient").clone()));
+        let masked = (tensor("in.softmax") + tensor("in.softmax_mask")).expect("sum");
+        case.check("out.softmax_masked", &values(ops::softmax::softmax_last(level, &masked).expect("softmax")));
     }
 }
 
