@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{evaluate, pretrain, scenes};
+use crate::commands::{bench, evaluate, pretrain, scenes};
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -29,6 +29,9 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),
+    /// Measure speed and memory beside the machine's limit and a peer
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// What computes.
@@ -72,6 +75,7 @@ impl Cli {
         match self.command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
+            Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }

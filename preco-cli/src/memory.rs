@@ -1,4 +1,4 @@
-//! Keeps freed memory in the process.
+//! Keeps freed memory in the process, and says how much it has held.
 //!
 //! A training step frees and allocates the same large buffers again. glibc hands such buffers back to the system at once,
 //! and the system clears each page anew at the next step; other allocators decide for themselves.
@@ -19,3 +19,22 @@ pub(crate) fn keep_freed_memory() {
 /// Nothing to do.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn keep_freed_memory() {}
+
+/// The most memory this process has held so far, in bytes; 0 where the system does not say.
+#[cfg(unix)]
+pub(crate) fn peak_bytes() -> u64 {
+    // SAFETY: all zeros is a valid `rusage`, and getrusage writes only to it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit
+}
+
+/// The system does not say.
+#[cfg(not(unix))]
+pub(crate) fn peak_bytes() -> u64 {
+    0
+}

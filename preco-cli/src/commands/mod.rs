@@ -1,5 +1,6 @@
 //! A command each.
 
+pub(crate) mod bench;
 pub(crate) mod evaluate;
 pub(crate) mod pretrain;
 pub(crate) mod scenes;

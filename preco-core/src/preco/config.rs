@@ -119,7 +119,7 @@ impl PrecoConfig {
         self.encoder.validate()?;
         let fail = |what: String| Err(Error::config(what));
         let (stride, [height, width]) = (self.encoder.total_stride(), self.encoder.input);
-        if height % stride != 0 || width % stride != 0 {
+        if !height.is_multiple_of(stride) || !width.is_multiple_of(stride) {
             let near = height.max(stride).next_multiple_of(stride);
             return fail(format!(
                 "input {height}x{width} is not a multiple of the encoder's stride {stride}: the decoder draws whole \
@@ -127,7 +127,8 @@ impl PrecoConfig {
             ));
         }
         let cell = self.mask_patch;
-        if cell == 0 || cell % self.encoder.patch != 0 || height % cell != 0 || width % cell != 0 {
+        let divides = |side: usize| side.is_multiple_of(cell);
+        if cell == 0 || !cell.is_multiple_of(self.encoder.patch) || !divides(height) || !divides(width) {
             return fail(format!(
                 "mask patch {cell} must be a multiple of the patch {} and divide the input {height}x{width}",
                 self.encoder.patch

@@ -55,6 +55,12 @@ impl Preco {
         self.objective.branches()
     }
 
+    /// Floating-point operations of one image's training step: forward, and twice as much backward, for each branch.
+    pub fn step_operations(&self) -> f64 {
+        let decoder = 2.0 * (self.encoder.feature_tokens() * self.decoder.inputs() * self.decoder.outputs()) as f64;
+        3.0 * self.branches() as f64 * (self.encoder.forward_operations() + decoder)
+    }
+
     /// The loss of a batch; the reconstructions stay in the tape.
     ///
     /// # Shapes

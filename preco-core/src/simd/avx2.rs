@@ -78,10 +78,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
-    unsafe fn sqrt(a: Self::V) -> Self::V {
-        unsafe { _mm256_sqrt_ps(a) }
-    }
-    #[inline(always)]
     unsafe fn copy_sign(a: Self::V, sign: Self::V) -> Self::V {
         unsafe {
             let bit = _mm256_set1_ps(-0.0);

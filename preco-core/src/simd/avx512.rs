@@ -74,10 +74,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
-    unsafe fn sqrt(a: Self::V) -> Self::V {
-        unsafe { _mm512_sqrt_ps(a) }
-    }
-    #[inline(always)]
     unsafe fn copy_sign(a: Self::V, sign: Self::V) -> Self::V {
         unsafe {
             let bit = _mm512_set1_ps(-0.0);

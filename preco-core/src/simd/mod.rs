@@ -8,6 +8,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(crate) mod math;
+pub mod peak;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -116,7 +117,6 @@ pub(crate) trait Simd: Copy {
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn abs(a: Self::V) -> Self::V;
-    unsafe fn sqrt(a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.
     unsafe fn copy_sign(a: Self::V, sign: Self::V) -> Self::V;
     /// To the nearest integer, half to even.

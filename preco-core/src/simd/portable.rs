@@ -74,10 +74,6 @@ impl Simd for Portable {
         a.map(f32::abs)
     }
     #[inline(always)]
-    unsafe fn sqrt(a: Self::V) -> Self::V {
-        a.map(f32::sqrt)
-    }
-    #[inline(always)]
     unsafe fn copy_sign(a: Self::V, sign: Self::V) -> Self::V {
         map2(a, sign, f32::copysign)
     }

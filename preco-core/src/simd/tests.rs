@@ -3,7 +3,7 @@
 use super::*;
 
 /// What [`probe`] computes lane by lane.
-const OUTPUTS: usize = 17;
+const OUTPUTS: usize = 16;
 
 #[inline(always)]
 unsafe fn probe_body<S: Simd>(a: &[f32], b: &[f32], out: &mut [Vec<f32>], count: usize) {
@@ -20,7 +20,6 @@ unsafe fn probe_body<S: Simd>(a: &[f32], b: &[f32], out: &mut [Vec<f32>], count:
             S::max(x, y),
             S::min(x, y),
             S::abs(x),
-            S::sqrt(S::abs(x)),
             S::copy_sign(x, y),
             S::round(x),
             S::power_of_two(S::round(x)),
@@ -80,7 +79,6 @@ fn every_level_computes_what_scalars_compute() {
                     x.max(y),
                     x.min(y),
                     x.abs(),
-                    x.abs().sqrt(),
                     x.abs().copysign(y),
                     rounded(x),
                     rounded(x).exp2(),
@@ -115,7 +113,7 @@ fn exp_is_right_at_its_limits() {
         let mut out = vec![vec![0.0f32; 16]; OUTPUTS + 2];
         // SAFETY: sixteen values each.
         unsafe { probe(level, &a, &[1.0; 16], &mut out, 0) };
-        for (x, e) in a.iter().zip(&out[13]).take(8) {
+        for (x, e) in a.iter().zip(&out[12]).take(8) {
             let want = f64::from(x.clamp(-87.0, 88.0)).exp();
             assert!((f64::from(*e) / want - 1.0).abs() < 4e-7, "{level}: exp({x}) = {e}, want {want}");
         }

@@ -105,7 +105,7 @@ fn recipe(args: &Args, model: PrecoConfig) -> Pretrain {
             Pretrain { batch_size: batch(small.batch_size), ..small }
         }
     };
-    if args.data.is_none() {
+    if args.data.is_none() && args.preset.is_none() {
         config.length = Length::Steps(SCENE_STEPS);
     }
     let asked = args.steps.map(Length::Steps).or(args.epochs.map(Length::Epochs));

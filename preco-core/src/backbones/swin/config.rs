@@ -52,14 +52,34 @@ pub struct SwinConfig {
     pub edge_policy: EdgePolicy,
 }
 
-/// `(name, channels, depths, heads, window, input)`.
-const PRESETS: [(&str, usize, [usize; 4], [usize; 4], usize, usize); 6] = [
-    ("pico", 32, [2, 2, 6, 2], [2, 4, 8, 16], 8, 128),
-    ("nano", 48, [2, 2, 6, 2], [3, 6, 12, 24], 8, 128),
-    ("tiny", 96, [2, 2, 6, 2], [3, 6, 12, 24], 6, 192),
-    ("small", 96, [2, 2, 18, 2], [3, 6, 12, 24], 6, 192),
-    ("base", 128, [2, 2, 18, 2], [4, 8, 16, 32], 6, 192),
-    ("large", 192, [2, 2, 18, 2], [6, 12, 24, 48], 6, 192),
+/// What tells the presets apart.
+struct Preset {
+    name: &'static str,
+    embed: usize,
+    depths: [usize; 4],
+    heads: [usize; 4],
+    window: usize,
+    input: usize,
+}
+
+const fn preset(
+    name: &'static str,
+    embed: usize,
+    depths: [usize; 4],
+    heads: [usize; 4],
+    window: usize,
+    input: usize,
+) -> Preset {
+    Preset { name, embed, depths, heads, window, input }
+}
+
+const PRESETS: [Preset; 6] = [
+    preset("pico", 32, [2, 2, 6, 2], [2, 4, 8, 16], 8, 128),
+    preset("nano", 48, [2, 2, 6, 2], [3, 6, 12, 24], 8, 128),
+    preset("tiny", 96, [2, 2, 6, 2], [3, 6, 12, 24], 6, 192),
+    preset("small", 96, [2, 2, 18, 2], [3, 6, 12, 24], 6, 192),
+    preset("base", 128, [2, 2, 18, 2], [4, 8, 16, 32], 6, 192),
+    preset("large", 192, [2, 2, 18, 2], [6, 12, 24, 48], 6, 192),
 ];
 
 impl SwinConfig {
@@ -68,7 +88,9 @@ impl SwinConfig {
     /// # Errors
     /// [`Error::Config`] with the names there are.
     pub fn preset(name: &str) -> Result<Self> {
-        let Some(&(_, embed, depths, heads, window, input)) = PRESETS.iter().find(|preset| preset.0 == name) else {
+        let Some(&Preset { embed, depths, heads, window, input, .. }) =
+            PRESETS.iter().find(|preset| preset.name == name)
+        else {
             let names: Vec<&str> = Self::preset_names().collect();
             return Err(Error::config(format!("no preset is called {name:?}; there are {}", names.join(", "))));
         };
@@ -87,7 +109,7 @@ impl SwinConfig {
 
     /// The names [`SwinConfig::preset`] knows, smallest first.
     pub fn preset_names() -> impl Iterator<Item = &'static str> {
-        PRESETS.iter().map(|preset| preset.0)
+        PRESETS.iter().map(|preset| preset.name)
     }
 
     /// Number of stages.

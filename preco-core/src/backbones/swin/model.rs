@@ -138,6 +138,24 @@ impl Swin {
         PatchGeometry { channels: 3, size: self.config.input, patch: self.config.patch }
     }
 
+    /// Floating-point operations of one image's forward pass, two for each multiply-add of a product; norms, softmax
+    /// and the like are left out.
+    pub fn forward_operations(&self) -> f64 {
+        let product = |rows: usize, inputs: usize, outputs: usize| 2.0 * (rows * inputs * outputs) as f64;
+        let mut total = product(self.tokens(0), self.projection.inputs(), self.config.embed);
+        for (s, stage) in self.stages.iter().enumerate() {
+            let (rows, c) = (self.tokens(s), stage.channels);
+            let window: usize = self.geometry[s].plain.window().iter().product();
+            let hidden = (c as f64 * self.config.mlp_ratio) as usize;
+            let block = product(rows, c, 4 * c + 2 * hidden) + 2.0 * product(rows, c, window);
+            total += block * stage.blocks.len() as f64;
+            if let Some((_, reduction)) = &stage.merge {
+                total += product(rows, reduction.inputs(), c);
+            }
+        }
+        total
+    }
+
     /// Images to features: [`Tape::features`] and [`Tape::stage`] hold the results.
     ///
     /// # Shapes

@@ -1,0 +1,91 @@
+"""PyTorch peer of a PReCo pre-training step, for `preco-cli bench train --peer`.
+
+timm's Swin, a mask token, the shared 1x1 decoder, both branches, three L1 terms, clipping, AdamW. `--stacked` runs both
+branches as one batch, which is its faster setting. Needs torch and timm (`pip install torch timm`).
+"""
+import argparse
+import os
+import resource
+import time
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("batch", type=int)
+parser.add_argument("threads", type=int)
+parser.add_argument("dtype", choices=["f32", "bf16"])
+parser.add_argument("--model", default="base", choices=["base", "pico"])
+parser.add_argument("--img", type=int, default=192)
+parser.add_argument("--stacked", action="store_true")
+parser.add_argument("--steps", type=int, default=3)
+args = parser.parse_args()
+os.environ["OMP_NUM_THREADS"] = str(args.threads)
+
+import timm  # noqa: E402  (the number of threads is read at import)
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.functional import pixel_shuffle  # noqa: E402
+
+torch.set_num_threads(args.threads)
+torch.manual_seed(0)
+SIZES = {
+    "base": dict(embed_dim=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32), window_size=6),
+    "pico": dict(embed_dim=32, depths=(2, 2, 6, 2), num_heads=(2, 4, 8, 16), window_size=8),
+}
+
+
+class PReCo(nn.Module):
+    def __init__(self):
+        super().__init__()
+        sizes = SIZES[args.model]
+        self.encoder = timm.models.swin_transformer.SwinTransformer(img_size=args.img, num_classes=0, **sizes)
+        self.token = nn.Parameter(torch.zeros(1, 1, 1, sizes["embed_dim"]))
+        self.decoder = nn.Conv2d(self.encoder.num_features, 3 * 32 * 32, 1)
+
+    def branch(self, image, mask):
+        tokens = self.encoder.patch_embed(image)
+        if mask is not None:
+            tokens = tokens * (1 - mask) + self.token * mask
+        features = self.encoder.norm(self.encoder.layers(tokens)).permute(0, 3, 1, 2)
+        return pixel_shuffle(self.decoder(features), 32)
+
+    def forward(self, image, cells):
+        tokens = cells.repeat_interleave(8, 1).repeat_interleave(8, 2)[..., None]
+        pixels = cells.repeat_interleave(32, 1).repeat_interleave(32, 2)[:, None]
+        if args.stacked:
+            both = torch.cat([tokens, torch.zeros_like(tokens)])
+            masked, prompt = self.branch(torch.cat([image, image]), both).chunk(2)
+        else:
+            masked, prompt = self.branch(image, tokens), self.branch(image, None)
+        count = pixels.sum() * 3 + 1e-5
+
+        def distance(a, b):
+            return ((a - b).abs() * pixels).sum() / count
+
+        return distance(masked, image) + distance(prompt, image) + distance(masked, prompt)
+
+
+model = PReCo()
+optimiser = torch.optim.AdamW(model.parameters(), 1e-5, weight_decay=0.05)
+cells_per_side = args.img // 32
+image = torch.randn(args.batch, 3, args.img, args.img)
+cells = (torch.rand(args.batch, cells_per_side, cells_per_side) < 0.6).float()
+
+
+def step():
+    optimiser.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
+        loss = model(image, cells)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    optimiser.step()
+    return loss.item()
+
+
+step()
+seconds = []
+for _ in range(args.steps):
+    started = time.perf_counter()
+    step()
+    seconds.append(time.perf_counter() - started)
+median = sorted(seconds)[len(seconds) // 2]
+peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+print(f"{args.model} {args.img} b{args.batch} {args.threads}T {args.dtype}: {args.batch / median:.3f} img/s, peak {peak_gb:.2f} GB")
