@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train an encoder on images without labels
+    #[command(allow_negative_numbers = true)]
     Pretrain(Box<pretrain::Args>),
     /// Measure a pre-trained model: reconstruction and nearest neighbours
     Evaluate(evaluate::Args),

@@ -37,7 +37,7 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// The chain of causes, joined by colons; a cause that its parent's text repeats is left out.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
-    for cause in error.chain().map(|cause| cause.to_string().replace('\n', " ")) {
+    for cause in error.chain().map(|cause| cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")) {
         if line.is_empty() {
             line = cause;
         } else if !line.ends_with(&cause) {
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn causes_stand_in_one_line_and_once() {
-        let error = anyhow!("c").context("b: c").context("a");
-        assert_eq!(one_line(&error), "a: b: c");
+        let error = anyhow!("c").context("b: c").context("a:\n  of two lines");
+        assert_eq!(one_line(&error), "a: of two lines: b: c");
     }
 
     #[test]

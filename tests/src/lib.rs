@@ -16,6 +16,7 @@
 //! ```
 
 pub mod arrows;
+pub mod binary;
 pub mod case;
 mod compare;
 mod config;

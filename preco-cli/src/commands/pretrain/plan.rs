@@ -1,6 +1,6 @@
 //! Flags and presets to one configuration.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use preco_core::backbones::swin::SwinConfig;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
 use preco_train::tasks::pretrain::{Length, Pretrain, Warmup};
@@ -10,6 +10,8 @@ use super::Args;
 
 /// Input side of a run on generated scenes, where none is given: pico is done in two minutes.
 const SCENE_SIDE_PX: usize = 64;
+/// Largest input side: beyond it a single image's activations fill tens of gigabytes.
+const MOST_SIDE_PX: usize = 4096;
 /// Updates of a run on generated scenes.
 const SCENE_STEPS: u64 = 200;
 /// Images per pass of the paper.
@@ -53,6 +55,7 @@ impl Plan {
         };
         let small_scenes = args.data.is_none() && args.preset.is_none() && start.is_none();
         if let Some(side) = args.input_size.or(small_scenes.then_some(SCENE_SIDE_PX)) {
+            ensure!(side <= MOST_SIDE_PX, "--input-size {side} is too large; at most {MOST_SIDE_PX} pixels");
             encoder.input = [side, side];
         }
         if let Some(side) = args.window {

@@ -1,11 +1,12 @@
 //! Everything a pre-training run depends on, and the presets.
 
+use preco_core::nn::params::Layout;
 use preco_core::preco::PrecoConfig;
 use preco_core::spec::Preprocess;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::optim::{AdamWConfig, GroupOptions};
+use crate::optim::{AdamWConfig, GroupOptions, Groups};
 use crate::schedule::{Cosine, Schedule};
 
 /// The batch that SimMIM's learning rates are given for.
@@ -189,6 +190,8 @@ impl Pretrain {
             return fail(format!("clip {} must be above 0", self.clip.unwrap_or_default()));
         }
         self.optimiser.validate()?;
+        // The factor is checked whatever the layout; prefixes to freeze belong to no pre-training.
+        Groups::new(&Layout::default(), &self.groups)?;
         Ok(self.schedule(images).validate()?)
     }
 }
