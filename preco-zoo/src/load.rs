@@ -45,18 +45,24 @@ impl ModelFolder {
         &self.preprocess
     }
 
-    /// Lays the encoder's tensors over `params`, and the decoder's where the folder has them. Whatever else `layout` has
-    /// keeps its values; a tensor of the folder that `layout` lacks is an error.
+    /// Lays the encoder's tensors over `params`. Whatever else `layout` has keeps its values; a tensor of the file that
+    /// `layout` lacks is an error.
     ///
     /// # Errors
     /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape.
     pub fn overlay_encoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
-        let belongs = |name: &str| name != "mask_token" && !name.starts_with("decoder.");
-        self.overlay(ENCODER_FILE, layout, params, belongs)?;
-        if layout.get("mask_token").is_some() && self.path.join(DECODER_FILE).exists() {
-            self.overlay(DECODER_FILE, layout, params, |name| !belongs(name))?;
+        self.overlay(ENCODER_FILE, layout, params, |name| !is_decoder(name))
+    }
+
+    /// Lays the mask token and the decoder over `params`; does nothing where the folder holds an encoder alone.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::overlay_encoder`].
+    pub fn overlay_decoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
+        if !self.path.join(DECODER_FILE).exists() {
+            return Ok(());
         }
-        Ok(())
+        self.overlay(DECODER_FILE, layout, params, is_decoder)
     }
 
     /// All parameters of a pre-trained model: encoder, mask token and decoder.
@@ -69,6 +75,7 @@ impl ModelFolder {
         }
         let mut params = vec![0.0; layout.len()];
         self.overlay_encoder(layout, &mut params)?;
+        self.overlay_decoder(layout, &mut params)?;
         Ok(params)
     }
 
@@ -86,6 +93,11 @@ impl ModelFolder {
         params.copy_from_slice(&loaded);
         Ok(())
     }
+}
+
+/// True for the tensors of the decoder's file.
+fn is_decoder(name: &str) -> bool {
+    name == "mask_token" || name.starts_with("decoder.")
 }
 
 #[cfg(test)]
@@ -107,7 +119,6 @@ mod tests {
         ModelSpec::pretrained("tiny", model.config())
             .write(&preprocess, &root.path().join(CONFIG_FILE))
             .expect("write");
-        let is_decoder = |name: &str| name == "mask_token" || name.starts_with("decoder.");
         let save = |file: &str, decoder| {
             layout
                 .save_where(&params, &root.path().join(file), |s| is_decoder(&s.name) == decoder && keep(&s.name))

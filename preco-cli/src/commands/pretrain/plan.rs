@@ -1,7 +1,8 @@
 //! Flags and presets to one configuration.
 
 use anyhow::{Result, ensure};
-use preco_core::backbones::swin::SwinConfig;
+use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
+use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
 use preco_train::tasks::pretrain::{Length, Pretrain, Warmup};
 use preco_zoo::{ModelFolder, find};
@@ -33,10 +34,17 @@ pub(super) struct Plan {
 pub(super) struct Start(ModelFolder);
 
 impl Start {
-    /// The folder's encoder, and its decoder where it has one of this shape, over fresh parameters.
+    /// The folder's encoder at the run's input and window, and its decoder where it has one, over fresh parameters.
     pub(super) fn parameters(&self, model: &Preco, seed: u64) -> Result<Vec<f32>> {
+        let backbone = &self.0.spec().backbone;
+        let mut layout = Layout::default();
+        Swin::new(backbone, &mut layout)?;
+        let mut encoder = vec![0.0; layout.len()];
+        self.0.overlay_encoder(&layout, &mut encoder)?;
+        let encoder = transfer(&encoder, backbone, &model.config().encoder, TableResize::default())?;
         let mut params = model.layout().init(seed);
-        self.0.overlay_encoder(model.layout(), &mut params)?;
+        params[..encoder.len()].copy_from_slice(&encoder);
+        self.0.overlay_decoder(model.layout(), &mut params)?;
         Ok(params)
     }
 }

@@ -8,9 +8,11 @@ mod table;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use config::{EdgePolicy, SwinConfig};
 pub use model::{OutputGradients, Swin};
 pub use node::{SwinMaps, SwinNode};
 pub use table::{TableResize, resize_table};
 pub use tape::{Keep, Tape};
+pub use transfer::transfer;
