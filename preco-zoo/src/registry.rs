@@ -10,7 +10,7 @@ use crate::load::ModelFolder;
 /// The model at a path or under a published name. What exists as a path is a path.
 ///
 /// # Errors
-/// [`Error::Unknown`] with names like it; else those of [`ModelFolder::open`].
+/// [`Error::Unknown`] with the names nearest to it; else those of [`ModelFolder::open`].
 pub fn find(name: &Path) -> Result<ModelFolder> {
     if name.exists() {
         return ModelFolder::open(name);
@@ -23,8 +23,9 @@ pub fn find(name: &Path) -> Result<ModelFolder> {
 }
 
 fn unknown(name: &str, registry: &[Entry]) -> Error {
-    let near = |entry: &&Entry| edits(name, entry.name) <= name.len() / 3;
-    let similar = registry.iter().filter(near).map(|entry| entry.name).collect();
+    let distance = |entry: &Entry| edits(name, entry.name);
+    let least = registry.iter().map(distance).min().filter(|least| *least <= name.len() / 3);
+    let similar = registry.iter().filter(|entry| Some(distance(entry)) == least).map(|entry| entry.name).collect();
     Error::Unknown { name: name.to_owned(), known: registry.len(), similar }
 }
 

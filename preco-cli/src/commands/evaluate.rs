@@ -101,7 +101,7 @@ fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
         let list = (0..folder.len()).collect();
         return Ok((Box::new(folder), Parts { list, train: None }));
     };
-    // Labels are positions in the list of classes, so both sides come from one scan.
+    // One source for both sides: the split is made of positions in it.
     let whole = scan(None)?;
     let side = |list: &PathBuf| -> Result<Vec<usize>> {
         let part = scan(Some(list.clone()))?;
