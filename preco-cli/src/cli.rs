@@ -77,6 +77,9 @@ impl Cli {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
+            Command::Bench(bench::Bench::Products(args)) => {
+                output::print(&bench::products(&args, &processor)?, self.json)
+            }
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }

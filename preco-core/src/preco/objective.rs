@@ -68,7 +68,7 @@ fn pointwise(distance: Distance, a: f32, b: f32) -> (f32, f32) {
     let d = a - b;
     match distance {
         Distance::L2 => (d * d, 2.0 * d),
-        _ => (d.abs(), if d > 0.0 { 1.0 } else { f32::from(d < 0.0) * -1.0 }),
+        _ => (d.abs(), if d > 0.0 { 1.0 } else { -f32::from(d < 0.0) }),
     }
 }
 

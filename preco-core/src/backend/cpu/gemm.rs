@@ -3,8 +3,9 @@
 //! One routine serves the forward product (B transposed), the gradient of the input (both as they lie) and the gradient
 //! of the weight (A transposed, added to C). B is packed into panels as wide as the register tile; A is read in place
 //! where its rows are contiguous, else packed. Blocks: `DEPTH` of k (a panel stays in the first cache), `ROWS` of m (a
-//! block of A stays in the second). Accumulates in f32 along k, blocks added in order: the result does not depend on
-//! the number of threads.
+//! block of A and of C stays in the second), and as many blocks of k at a time as `PACKED_LEN` holds (C goes to memory
+//! once for all of them). Accumulates in f32 along k, blocks added in order, and every split depends on sizes alone: the
+//! result does not depend on the number of threads.
 
 use std::cell::RefCell;
 
@@ -13,6 +14,12 @@ use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 
 const DEPTH: usize = 256;
 const ROWS: usize = 192;
+/// Values of B packed at a time: 4 MB, in the third cache.
+const PACKED_LEN: usize = 1 << 20;
+/// Chunks of k whose products are summed apart, where k is long and C small: gradients of the first stages' weights.
+const CHUNKS: usize = 8;
+/// The longest C for which that is done.
+const CHUNKED_LEN: usize = 1 << 18;
 /// Tasks per thread: more than one evens out a thread that the system takes away for a while.
 const TASKS: usize = 4;
 
@@ -70,6 +77,9 @@ pub(crate) fn gemm(level: Level, [m, n, k]: [usize; 3], a: Matrix, b: Matrix, c:
         return;
     }
     check([m, n, k], a, b, c, &finish);
+    if finish.accumulate && m * n <= CHUNKED_LEN && k >= CHUNKS * DEPTH {
+        return accumulate_in_chunks(level, [m, n, k], a, b, c);
+    }
     let out = Out {
         c: Shared::new(c),
         columns: n,
@@ -80,7 +90,7 @@ pub(crate) fn gemm(level: Level, [m, n, k]: [usize; 3], a: Matrix, b: Matrix, c:
         residual: finish.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
         gelu: finish.gelu.map_or(std::ptr::null_mut(), <[f32]>::as_mut_ptr),
     };
-    let (across, down) = split([m, n, k], a.column != 1, tile_width(level));
+    let (across, down) = split([m, n, k], tile_width(level));
     let edge =
         |part: usize, parts: usize, size: usize, unit: usize| (size.div_ceil(unit) * part / parts * unit).min(size);
     parallel::for_each(across * down, |task| {
@@ -127,9 +137,41 @@ fn tile_width(level: Level) -> usize {
     }
 }
 
-/// How many tasks lie side by side and one below the other. Packing is what splitting repeats: columns are packed once
-/// for each task below, rows (where they must be) once for each task beside.
-fn split([m, n, k]: [usize; 3], packs_a: bool, width: usize) -> (usize, usize) {
+/// `C += A B` by fixed chunks of k, each with a C of its own, added in order. Splitting a small C between tasks would
+/// have each of them pack almost all of A or of B for little work.
+fn accumulate_in_chunks(level: Level, [m, n, k]: [usize; 3], a: Matrix, b: Matrix, c: &mut [f32]) {
+    let mut sums = vec![0f32; CHUNKS * m * n];
+    let shared = Shared::new(&mut sums);
+    parallel::for_each(CHUNKS, |chunk| {
+        let (from, to) = (k * chunk / CHUNKS, k * (chunk + 1) / CHUNKS);
+        let a = Matrix { data: &a.data[from * a.column..], ..a };
+        let b = Matrix { data: &b.data[from * b.row..], ..b };
+        // SAFETY: the chunk's own part of `sums`.
+        let c = Shared::new(unsafe { std::slice::from_raw_parts_mut(shared.pointer().add(chunk * m * n), m * n) });
+        let out = Out {
+            c,
+            columns: n,
+            accumulate: false,
+            bias: std::ptr::null(),
+            scale: std::ptr::null(),
+            rows_per_scale: 1,
+            residual: std::ptr::null(),
+            gelu: std::ptr::null_mut(),
+        };
+        let task = Task { a, b, out, depth: to - from, rows: (0, m), columns: (0, n) };
+        // SAFETY: `check` has shown that every row and column lies in its buffer; chunks have sums of their own.
+        unsafe { run(level, task) };
+    });
+    for sums in sums.chunks_exact(m * n) {
+        for (c, sum) in c.iter_mut().zip(sums) {
+            *c += sum;
+        }
+    }
+}
+
+/// How many tasks lie side by side and one below the other. Splitting repeats work: each task below packs the columns
+/// of B again (two moves a value, of which one strides), each task beside reads the rows of A again.
+fn split([m, n, k]: [usize; 3], width: usize) -> (usize, usize) {
     let threads = rayon::current_num_threads();
     if threads == 1 || m * n * k < 1 << 16 {
         return (1, 1);
@@ -139,7 +181,7 @@ fn split([m, n, k]: [usize; 3], packs_a: bool, width: usize) -> (usize, usize) {
     (0..=tasks.ilog2())
         .map(|power| (1usize << power, tasks.div_ceil(1 << power)))
         .filter(|&(across, down)| across <= panels && down <= strips)
-        .min_by_key(|&(across, down)| n * down + if packs_a { m * across } else { 0 })
+        .min_by_key(|&(across, down)| 2 * n * down + m * across)
         .unwrap_or((1, 1))
 }
 
@@ -171,58 +213,73 @@ unsafe fn blocks<S: Simd, const R: usize, const NV: usize>(task: Task<'_>) {
     let Task { a, b, out, depth, rows, columns } = task;
     let width = NV * S::LANES;
     let panels = (columns.1 - columns.0).div_ceil(width);
+    // As many blocks of k as fit, at least one; a block's panels lie together.
+    let block = panels * DEPTH * width;
+    let group = DEPTH * (PACKED_LEN / block.max(1)).clamp(1, depth.div_ceil(DEPTH).max(1));
     let mut packed = PACKED.take();
-    grow(&mut packed.b, panels * DEPTH * width);
+    grow(&mut packed.b, block * (group / DEPTH));
     if a.column != 1 {
         grow(&mut packed.a, ROWS.div_ceil(R) * R * DEPTH);
     }
-    let mut from = 0;
+    let mut group_from = 0;
     // At least one pass, so that C is written where k is 0.
     loop {
-        let length = DEPTH.min(depth - from);
-        let (first, last) = (from == 0, from + length == depth);
+        let group_to = depth.min(group_from + group);
         // SAFETY: `check` bounds every access of A, B and C; the scratch was grown above.
         unsafe {
-            for panel in 0..panels {
-                let at = columns.0 + panel * width;
-                let to = packed.b.as_mut_ptr().add(panel * DEPTH * width);
-                pack_columns::<S>(b, from, length, at, width.min(columns.1 - at), width, to);
+            for from in (group_from..group_to).step_by(DEPTH) {
+                for panel in 0..panels {
+                    let at = columns.0 + panel * width;
+                    let to = packed.b.as_mut_ptr().add((from - group_from) / DEPTH * block + panel * DEPTH * width);
+                    let length = DEPTH.min(depth - from);
+                    pack_columns::<S>(b, from, length, at, width.min(columns.1 - at), width, to);
+                }
             }
             let mut top = rows.0;
             while top < rows.1 {
                 let bottom = (top + ROWS).min(rows.1);
-                if a.column != 1 {
-                    pack_rows::<R>(a, from, length, top, bottom, packed.a.as_mut_ptr());
-                }
-                for panel in 0..panels {
-                    let at = columns.0 + panel * width;
-                    let panel_b = packed.b.as_ptr().add(panel * DEPTH * width);
-                    let mut i = top;
-                    while i < bottom {
-                        let height = R.min(bottom - i);
-                        let (pointer, row, column) = if a.column == 1 {
-                            (a.data.as_ptr().add(i * a.row + from), a.row, 1)
-                        } else {
-                            (packed.a.as_ptr().add((i - top) * DEPTH), 1, R)
-                        };
-                        let strip = Strip { a: pointer, row, column, b: panel_b, length };
-                        let place = Place { i, j: at, width: width.min(columns.1 - at), first, last };
-                        match height {
-                            1 => tile::<S, 1, NV>(strip, out, place),
-                            2 => tile::<S, 2, NV>(strip, out, place),
-                            3 => tile::<S, 3, NV>(strip, out, place),
-                            4 => tile::<S, 4, NV>(strip, out, place),
-                            5 => tile::<S, 5, NV>(strip, out, place),
-                            _ => tile::<S, 6, NV>(strip, out, place),
+                let mut from = group_from;
+                loop {
+                    let length = DEPTH.min(group_to - from);
+                    let (first, last) = (from == 0, from + length == depth);
+                    if a.column != 1 {
+                        pack_rows::<R>(a, from, length, top, bottom, packed.a.as_mut_ptr());
+                    }
+                    let panel_b = packed.b.as_ptr().add((from - group_from) / DEPTH * block);
+                    for panel in 0..panels {
+                        let at = columns.0 + panel * width;
+                        let panel_b = panel_b.add(panel * DEPTH * width);
+                        let mut i = top;
+                        while i < bottom {
+                            let height = R.min(bottom - i);
+                            let (pointer, row, column) = if a.column == 1 {
+                                (a.data.as_ptr().add(i * a.row + from), a.row, 1)
+                            } else {
+                                (packed.a.as_ptr().add((i - top) * DEPTH), 1, R)
+                            };
+                            let strip = Strip { a: pointer, row, column, b: panel_b, length };
+                            let place = Place { i, j: at, width: width.min(columns.1 - at), first, last };
+                            match height {
+                                1 => tile::<S, 1, NV>(strip, out, place),
+                                2 => tile::<S, 2, NV>(strip, out, place),
+                                3 => tile::<S, 3, NV>(strip, out, place),
+                                4 => tile::<S, 4, NV>(strip, out, place),
+                                5 => tile::<S, 5, NV>(strip, out, place),
+                                _ => tile::<S, 6, NV>(strip, out, place),
+                            }
+                            i += height;
                         }
-                        i += height;
+                    }
+                    from += length;
+                    if from >= group_to {
+                        break;
                     }
                 }
                 top = bottom;
             }
         }
-        from += length;
-        if from >= depth {
+        group_from = group_to;
+        if group_from >= depth {
             break;
         }
     }
@@ -260,18 +317,20 @@ unsafe fn tile<S: Simd, const R: usize, const NV: usize>(strip: Strip, out: Out,
     // SAFETY: the caller's bounds.
     unsafe {
         let mut sums = [[S::splat(0.0); NV]; R];
+        // A pointer for each row: stepping from row to row would be a chain of additions as long as the products take.
+        let rows: [*const f32; R] = std::array::from_fn(|r| std::hint::black_box(strip.a.add(r * strip.row)));
         let mut b = strip.b;
-        let mut a = strip.a;
+        let mut at = 0;
         for _ in 0..strip.length {
             let columns: [S::V; NV] = std::array::from_fn(|v| S::load(b.add(v * S::LANES)));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*a.add(r * strip.row));
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let x = S::splat(*row.add(at));
                 for (sum, column) in sums.iter_mut().zip(columns) {
                     *sum = S::mul_add(x, column, *sum);
                 }
             }
             b = b.add(NV * S::LANES);
-            a = a.add(strip.column);
+            at += strip.column;
         }
         for (r, sums) in sums.into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
@@ -371,14 +430,11 @@ unsafe fn pack_rows<const R: usize>(a: Matrix, from: usize, length: usize, top: 
                 for k in k..stop {
                     let source = a.data.as_ptr().add((from + k) * a.column + i);
                     let to = strip.add(k * R);
+                    // A constant length becomes two moves.
                     if height == R {
-                        for r in 0..R {
-                            *to.add(r) = *source.add(r);
-                        }
+                        std::ptr::copy_nonoverlapping(source, to, R);
                     } else {
-                        for r in 0..height {
-                            *to.add(r) = *source.add(r);
-                        }
+                        std::ptr::copy_nonoverlapping(source, to, height);
                     }
                 }
                 i += height;
@@ -389,132 +445,4 @@ unsafe fn pack_rows<const R: usize>(a: Matrix, from: usize, length: usize, top: 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Stream;
-
-    fn noise(len: usize, name: u64) -> Vec<f32> {
-        let mut stream = Stream::new(1, "gemm", name, 0);
-        (0..len).map(|_| stream.between(-1.0, 1.0) as f32).collect()
-    }
-
-    fn transpose(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-        (0..rows * columns).map(|at| x[at % rows * columns + at / rows]).collect()
-    }
-
-    const SHAPES: [[usize; 3]; 8] = [
-        [1, 1, 1],
-        [7, 5, 3],
-        [50, 48, 33],
-        [97, 130, 600],
-        [384, 128, 513],
-        [13, 16, 256],
-        [6, 64, 0],
-        [205, 17, 257],
-    ];
-
-    #[test]
-    fn every_layout_at_every_level_equals_the_f64_product() {
-        for level in Level::available() {
-            for [m, n, k] in SHAPES {
-                let (a, b) = (noise(m * k, 1), noise(k * n, 2));
-                let mut want = vec![0f64; m * n];
-                for i in 0..m {
-                    for q in 0..k {
-                        for j in 0..n {
-                            want[i * n + j] += f64::from(a[i * k + q]) * f64::from(b[q * n + j]);
-                        }
-                    }
-                }
-                let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
-                let plain = |data, row| Matrix { data, row, column: 1 };
-                let turned = |data, column| Matrix { data, row: 1, column };
-                let a_forms = [plain(&a, k), turned(&at, m)];
-                let b_forms = [plain(&b, n), turned(&bt, k)];
-                for (form, (a, b)) in a_forms.iter().flat_map(|a| b_forms.iter().map(move |b| (*a, *b))).enumerate() {
-                    let mut c = noise(m * n, 3);
-                    gemm(level, [m, n, k], a, b, &mut c, Finish::default());
-                    for (at, (c, want)) in c.iter().zip(&want).enumerate() {
-                        let bound = 1e-6 * (k as f64).sqrt().max(1.0) * 4.0;
-                        assert!(
-                            (f64::from(*c) - want).abs() < bound,
-                            "{level} {m}x{n}x{k} form {form} at {at}: {c} {want}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_epilogue_is_scale_bias_residual_then_gelu() {
-        for level in Level::available() {
-            for [m, n, k] in [[9, 37, 300], [64, 64, 64]] {
-                let (a, b, bias, residual) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3), noise(m * n, 4));
-                let scale: Vec<f32> = noise(m.div_ceil(4), 5);
-                let (mut product, mut c, mut g) = (vec![0.0; m * n], vec![0.0; m * n], vec![0.0; m * n]);
-                let x = Matrix { data: &a, row: k, column: 1 };
-                let w = Matrix { data: &b, row: 1, column: k };
-                gemm(level, [m, n, k], x, w, &mut product, Finish::default());
-                let finish = Finish {
-                    bias: Some(&bias),
-                    scale: Some((&scale, 4)),
-                    residual: Some(&residual),
-                    gelu: Some(&mut g),
-                    ..Finish::default()
-                };
-                gemm(level, [m, n, k], x, w, &mut c, finish);
-                for at in 0..m * n {
-                    let want = scale[at / n / 4] * (product[at] + bias[at % n]) + residual[at];
-                    assert!((c[at] - want).abs() < 1e-5 * want.abs().max(1.0), "{level} at {at}: {} {want}", c[at]);
-                    let gelu = f64::from(c[at]) * 0.5 * (1.0 + libm_erf(f64::from(c[at]) / std::f64::consts::SQRT_2));
-                    assert!((f64::from(g[at]) - gelu).abs() < 2e-6 * gelu.abs().max(1.0), "{level} gelu at {at}");
-                }
-            }
-        }
-    }
-
-    /// Maclaurin's series.
-    fn libm_erf(x: f64) -> f64 {
-        let (mut term, mut sum) = (x, x);
-        for n in 1..600 {
-            term *= -x * x / f64::from(n);
-            sum += term / f64::from(2 * n + 1);
-        }
-        if x.abs() > 5.0 { x.signum() } else { sum * std::f64::consts::FRAC_2_SQRT_PI }
-    }
-
-    #[test]
-    fn accumulating_adds_to_what_was_there() {
-        for level in Level::available() {
-            let [m, n, k] = [33, 50, 700];
-            let (a, b, before) = (noise(m * k, 1), noise(k * n, 2), noise(m * n, 3));
-            let (mut c, mut product) = (before.clone(), vec![0.0; m * n]);
-            let (a, b) = (Matrix { data: &a, row: k, column: 1 }, Matrix { data: &b, row: n, column: 1 });
-            gemm(level, [m, n, k], a, b, &mut product, Finish::default());
-            gemm(level, [m, n, k], a, b, &mut c, Finish { accumulate: true, ..Finish::default() });
-            for at in 0..m * n {
-                assert!((c[at] - before[at] - product[at]).abs() < 1e-4, "{level} at {at}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_number_of_threads_does_not_change_a_bit() {
-        let [m, n, k] = [301, 200, 333];
-        let (a, b) = (noise(m * k, 1), noise(k * n, 2));
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
-            pool.install(|| {
-                let mut c = vec![0.0; m * n];
-                let (a, b) = (Matrix { data: &a, row: 1, column: m }, Matrix { data: &b, row: n, column: 1 });
-                gemm(Level::detect(), [m, n, k], a, b, &mut c, Finish::default());
-                c
-            })
-        };
-        let one = run(1);
-        for threads in [2, 3, 5] {
-            assert_eq!(one, run(threads), "{threads} threads");
-        }
-    }
-}
+mod tests;
