@@ -2,7 +2,7 @@
 //!
 //! One routine serves the forward product (B transposed), the gradient of the input (both as they lie) and the gradient
 //! of the weight (A transposed, added to C). B is packed into panels as wide as the register tile; A is read in place
-//! where its rows are contiguous, else packed. Blocks: `DEPTH` of k (a panel stays in the first cache), `ROWS` of m (a
+//! where its rows are contiguous and near each other, else packed. Blocks: `DEPTH` of k (a panel stays in the first cache), `ROWS` of m (a
 //! block of A and of C stays in the second), and as many blocks of k at a time as `PACKED_LEN` holds (C goes to memory
 //! once for all of them). Accumulates in f32 along k, blocks added in order, and every split depends on sizes alone: the
 //! result does not depend on the number of threads.
@@ -14,6 +14,9 @@ use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 
 const DEPTH: usize = 256;
 const ROWS: usize = 192;
+/// Rows of A this far apart, in values, are packed: rows of 2 KB and more fall on the same few sets of the caches and
+/// push each other out.
+const FAR: usize = 512;
 /// Values of B packed at a time: 4 MB, in the third cache.
 const PACKED_LEN: usize = 1 << 20;
 /// Chunks of k whose products are summed apart, where k is long and C small: gradients of the first stages' weights.
@@ -218,7 +221,8 @@ unsafe fn blocks<S: Simd, const R: usize, const NV: usize>(task: Task<'_>) {
     let group = DEPTH * (PACKED_LEN / block.max(1)).clamp(1, depth.div_ceil(DEPTH).max(1));
     let mut packed = PACKED.take();
     grow(&mut packed.b, block * (group / DEPTH));
-    if a.column != 1 {
+    let packs_a = a.column != 1 || a.row >= FAR;
+    if packs_a {
         grow(&mut packed.a, ROWS.div_ceil(R) * R * DEPTH);
     }
     let mut group_from = 0;
@@ -242,7 +246,7 @@ unsafe fn blocks<S: Simd, const R: usize, const NV: usize>(task: Task<'_>) {
                 loop {
                     let length = DEPTH.min(group_to - from);
                     let (first, last) = (from == 0, from + length == depth);
-                    if a.column != 1 {
+                    if packs_a {
                         pack_rows::<R>(a, from, length, top, bottom, packed.a.as_mut_ptr());
                     }
                     let panel_b = packed.b.as_ptr().add((from - group_from) / DEPTH * block);
@@ -252,10 +256,10 @@ unsafe fn blocks<S: Simd, const R: usize, const NV: usize>(task: Task<'_>) {
                         let mut i = top;
                         while i < bottom {
                             let height = R.min(bottom - i);
-                            let (pointer, row, column) = if a.column == 1 {
-                                (a.data.as_ptr().add(i * a.row + from), a.row, 1)
-                            } else {
+                            let (pointer, row, column) = if packs_a {
                                 (packed.a.as_ptr().add((i - top) * DEPTH), 1, R)
+                            } else {
+                                (a.data.as_ptr().add(i * a.row + from), a.row, 1)
                             };
                             let strip = Strip { a: pointer, row, column, b: panel_b, length };
                             let place = Place { i, j: at, width: width.min(columns.1 - at), first, last };
@@ -412,14 +416,24 @@ unsafe fn pack_columns<S: Simd>(
     }
 }
 
-/// Rows `top..bottom` of a transposed A, as strips of R rows: element `(r, k)` of a strip at `k * R + r`.
+/// Rows `top..bottom` of A, as strips of R rows: element `(r, k)` of a strip at `k * R + r`.
 ///
-/// Sixteen values of k at a time: the source's rows of k are far apart, and writing all of k for one strip would touch
-/// one line of each.
+/// Of a transposed A sixteen values of k at a time: the source's rows of k are far apart, and writing all of k for one
+/// strip would touch one line of each.
 #[inline(always)]
 unsafe fn pack_rows<const R: usize>(a: Matrix, from: usize, length: usize, top: usize, bottom: usize, to: *mut f32) {
     // SAFETY: the caller's bounds; strips of DEPTH * R floats.
     unsafe {
+        if a.column == 1 {
+            for i in top..bottom {
+                let source = a.data.as_ptr().add(i * a.row + from);
+                let to = to.add((i - top) / R * R * DEPTH + (i - top) % R);
+                for k in 0..length {
+                    *to.add(k * R) = *source.add(k);
+                }
+            }
+            return;
+        }
         let mut k = 0;
         while k < length {
             let stop = (k + 16).min(length);

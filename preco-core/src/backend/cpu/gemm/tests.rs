@@ -12,12 +12,13 @@ fn transpose(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..rows * columns).map(|at| x[at % rows * columns + at / rows]).collect()
 }
 
-const SHAPES: [[usize; 3]; 8] = [
+const SHAPES: &[[usize; 3]] = &[
     [1, 1, 1],
     [7, 5, 3],
     [50, 48, 33],
     [97, 130, 600],
     [384, 128, 513],
+    [23, 33, 600],
     [13, 16, 256],
     [6, 64, 0],
     [20, 40, 2100],
@@ -27,7 +28,7 @@ const SHAPES: [[usize; 3]; 8] = [
 #[test]
 fn every_layout_at_every_level_equals_the_f64_product() {
     for level in Level::available() {
-        for [m, n, k] in SHAPES {
+        for &[m, n, k] in SHAPES {
             let (a, b) = (noise(m * k, 1), noise(k * n, 2));
             let mut want = vec![0f64; m * n];
             for i in 0..m {
