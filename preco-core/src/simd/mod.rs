@@ -1,6 +1,6 @@
 //! Vectors of f32 at three levels, chosen at run time, so that one program runs anywhere.
 //!
-//! A kernel is written once, generic over [`Simd`], and compiled for each level by [`simd_kernel!`]. A [`Level`] can
+//! A kernel is written once, generic over `Simd`, and compiled for each level by `simd_kernel!`. A [`Level`] can
 //! only be made on a processor that has it, which is what makes calling the compiled versions sound.
 
 #[cfg(target_arch = "x86_64")]

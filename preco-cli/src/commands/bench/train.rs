@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Keep only the blocks' inputs and compute the rest again
     #[arg(long)]
     checkpoint: bool,
-    /// A command to measure in turn; it prints "<number> img/s" and "peak <number> GB" (benches/peers/preco_step.py)
+    /// A command to measure in turn; it prints figures such as "1.09 img/s" and "peak 5.8 GB" (benches/peers/preco_step.py)
     #[arg(long, value_name = "COMMAND")]
     peer: Vec<String>,
 }

@@ -374,7 +374,7 @@ impl Swin {
         self.projection.parameter_gradient(backend, &tape.patches, dx, rows, gradients);
     }
 
-    /// The image's gradient, after [`Swin::backward_embed`]: `(images, 3, H, W)`.
+    /// The image's gradient, after [`Swin::backward`]: `(images, 3, H, W)`.
     pub fn image_gradient<B: Backend>(
         &self,
         backend: &B,
