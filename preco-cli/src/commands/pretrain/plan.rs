@@ -14,7 +14,7 @@ const SCENE_SIDE_PX: usize = 64;
 /// Largest input side: beyond it a single image's activations fill tens of gigabytes.
 const MOST_SIDE_PX: usize = 4096;
 /// Updates of a run on generated scenes.
-const SCENE_STEPS: u64 = 200;
+const SCENE_STEPS: u64 = 300;
 /// Images per pass of the paper.
 const PAPER_BATCH: usize = 896;
 /// Images per pass and device of SimMIM.
