@@ -85,7 +85,7 @@ fn sizes_and_settings_that_cannot_be_are_refused() {
             ("--weight-decay -1", "weight_decay -1"),
             ("--layer-decay 3", "layer_decay 3"),
             ("--drop-path 1", "drop_path 1"),
-            ("--warmup-steps 200", "warm-up takes 200 of 200"),
+            ("--steps 200 --warmup-steps 200", "warm-up takes 200 of 200"),
             ("--lambda-sc nan", "loss weights"),
             ("--threads 0", "--threads 0"),
             ("--simd sse9", "sse9"),
