@@ -14,6 +14,8 @@ use crate::simd::{Level, Simd, load_up_to, math, simd_kernel, store_up_to};
 
 const DEPTH: usize = 256;
 const ROWS: usize = 192;
+/// Products summed before the sum joins the block's.
+const CHAIN: usize = 64;
 /// Rows of A this far apart, in values, are packed: rows of 2 KB and more fall on the same few sets of the caches and
 /// push each other out.
 const FAR: usize = 512;
@@ -320,24 +322,35 @@ struct Place {
 unsafe fn tile<S: Simd, const R: usize, const NV: usize>(strip: Strip, out: Out, place: Place) {
     // SAFETY: the caller's bounds.
     unsafe {
-        let mut sums = [[S::splat(0.0); NV]; R];
+        let mut totals = [[S::splat(0.0); NV]; R];
         // A pointer for each row: stepping from row to row would be a chain of additions as long as the products take.
         let rows: [*const f32; R] = std::array::from_fn(|r| std::hint::black_box(strip.a.add(r * strip.row)));
         let mut b = strip.b;
         let mut at = 0;
-        for _ in 0..strip.length {
-            let columns: [S::V; NV] = std::array::from_fn(|v| S::load(b.add(v * S::LANES)));
-            for (row, sums) in rows.iter().zip(&mut sums) {
-                let x = S::splat(*row.add(at));
-                for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum = S::mul_add(x, column, *sum);
+        let mut left = strip.length;
+        while left > 0 {
+            let chain = left.min(CHAIN);
+            let mut sums = [[S::splat(0.0); NV]; R];
+            for _ in 0..chain {
+                let columns: [S::V; NV] = std::array::from_fn(|v| S::load(b.add(v * S::LANES)));
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    let x = S::splat(*row.add(at));
+                    for (sum, column) in sums.iter_mut().zip(columns) {
+                        *sum = S::mul_add(x, column, *sum);
+                    }
+                }
+                b = b.add(NV * S::LANES);
+                at += strip.column;
+            }
+            for (totals, sums) in totals.iter_mut().zip(sums) {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total = S::add(*total, sum);
                 }
             }
-            b = b.add(NV * S::LANES);
-            at += strip.column;
+            left -= chain;
         }
-        for (r, sums) in sums.into_iter().enumerate() {
-            for (v, sum) in sums.into_iter().enumerate() {
+        for (r, totals) in totals.into_iter().enumerate() {
+            for (v, sum) in totals.into_iter().enumerate() {
                 if v * S::LANES < place.width {
                     let count = place.width - v * S::LANES;
                     finish::<S>(sum, out, place, place.i + r, place.j + v * S::LANES, count);

@@ -113,22 +113,29 @@ unsafe fn forward_body<S: Simd>(
             sum = S::add(sum, load_up_to::<S>(x.add(j), channels - j));
         }
         let mean = S::sum(sum) / channels as f32;
-        let mut squares = S::splat(0.0);
+        // A rounded mean moves a whole row one way, which sums over a deep network show: what is left of it after
+        // subtraction is taken off too, and out of the squares.
+        let (mut rest, mut squares) = (S::splat(0.0), S::splat(0.0));
         let whole = channels - channels % S::LANES;
         for j in (0..whole).step_by(S::LANES) {
             let d = S::sub(S::load(x.add(j)), S::splat(mean));
+            rest = S::add(rest, d);
             squares = S::mul_add(d, d, squares);
         }
-        let mut total = S::sum(squares);
+        let (mut rest, mut total) = (S::sum(rest), S::sum(squares));
         for j in whole..channels {
-            total += (*x.add(j) - mean) * (*x.add(j) - mean);
+            let d = *x.add(j) - mean;
+            rest += d;
+            total += d * d;
         }
-        let inverse = 1.0 / (total / channels as f32 + EPSILON).sqrt();
-        *statistics = mean;
+        let rest = rest / channels as f32;
+        let inverse = 1.0 / ((total / channels as f32 - rest * rest) + EPSILON).sqrt();
+        *statistics = mean + rest;
         *statistics.add(1) = inverse;
         for j in (0..channels).step_by(S::LANES) {
             let n = channels - j;
-            let d = S::mul(S::sub(load_up_to::<S>(x.add(j), n), S::splat(mean)), S::splat(inverse));
+            let d = S::sub(S::sub(load_up_to::<S>(x.add(j), n), S::splat(mean)), S::splat(rest));
+            let d = S::mul(d, S::splat(inverse));
             let v = S::mul_add(d, load_up_to::<S>(gamma.add(j), n), load_up_to::<S>(beta.add(j), n));
             store_up_to::<S>(y.add(j), v, n);
         }
