@@ -29,6 +29,8 @@ pub struct LoaderConfig {
     pub threads: usize,
     /// Decoded images are kept in memory up to this many bytes; those that no longer fit are decoded each time.
     pub cache_bytes: u64,
+    /// Images that may be unreadable.
+    pub max_unreadable: usize,
     /// The views.
     pub transform: Pretraining,
     /// The values.
@@ -78,6 +80,11 @@ impl Loader {
             })
             .transpose()?;
         Ok(Self { maker, prefetch })
+    }
+
+    /// Placeholder.
+    pub fn skipped(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Steps in an epoch. What remains after the last full batch is left out until the next shuffle; a set smaller than

@@ -43,6 +43,7 @@ fn config(batch: usize, threads: usize) -> LoaderConfig {
         seed: 7,
         threads,
         cache_bytes: 2000,
+        max_unreadable: 0,
         transform: Pretraining::new([8, 12]),
         normalise: Normalise::default(),
     }
