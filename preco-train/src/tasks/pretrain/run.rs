@@ -87,6 +87,7 @@ pub fn run(config: &Pretrain, inputs: Inputs<'_>, cpu: &Cpu, progress: &mut dyn 
         seed: config.seed,
         threads: 1,
         cache_bytes: CACHE_BYTES,
+        max_unreadable: 0,
         transform: Pretraining::new(preprocess.size),
         normalise: preprocess.normalise,
     };
