@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, evaluate, pretrain, scenes};
+use crate::commands::{bench, data, evaluate, pretrain, scenes};
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -28,6 +28,9 @@ enum Command {
     Pretrain(Box<pretrain::Args>),
     /// Measure a pre-trained model: reconstruction and nearest neighbours
     Evaluate(evaluate::Args),
+    /// Look at folders of images, split them, or generate some
+    #[command(subcommand)]
+    Data(data::Data),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),
     /// Measure speed and memory beside the machine's limit and a peer
@@ -80,6 +83,7 @@ impl Cli {
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
+            Command::Data(command) => data::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }
