@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, config, evaluate, pretrain, scenes};
+use crate::commands::{bench, config, data, evaluate, pretrain, scenes};
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -31,6 +31,9 @@ enum Command {
     /// Show or check the settings of a run
     #[command(subcommand)]
     Config(Box<config::Config>),
+    /// Look at folders of images, split them, or generate some
+    #[command(subcommand)]
+    Data(data::Data),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),
     /// Measure speed and memory beside the machine's limit and a peer
@@ -84,6 +87,7 @@ impl Cli {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
             Command::Config(command) => output::print(&config::execute(&command)?, self.json),
+            Command::Data(command) => data::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }

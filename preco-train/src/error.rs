@@ -38,6 +38,18 @@ pub enum Error {
         /// The panic's message.
         reason: String,
     },
+    /// More images cannot be read than may be missing, or none can.
+    #[error(
+        "{count} images cannot be read and {limit} may be missing; fetch them again, remove them, or allow more: {first}"
+    )]
+    Unreadable {
+        /// How many cannot be read, as far as was seen.
+        count: usize,
+        /// How many may be missing.
+        limit: usize,
+        /// The reasons for the first few, which name the files.
+        first: String,
+    },
     /// Settings that are out of range or do not fit each other.
     #[error("{what}")]
     Config {

@@ -13,9 +13,10 @@ const LOCK: &str = ".lock";
 const BEST: &str = "best";
 
 /// Everything a run writes, files and folders.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     RunFolder::LOG,
     RunFolder::SETTINGS,
+    RunFolder::SPLIT,
     RunFolder::REPORT,
     "model.safetensors",
     "decoder.safetensors",
@@ -54,6 +55,8 @@ impl RunFolder {
     pub const LOG: &str = "log.jsonl";
     /// The settings, merged from file and flags: a run can be started from them again.
     pub const SETTINGS: &str = "run.toml";
+    /// Which image was trained on and which held out.
+    pub const SPLIT: &str = "split.tsv";
     /// The page about the run.
     pub const REPORT: &str = "report.html";
     /// The picture of the losses.

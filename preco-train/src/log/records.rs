@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{EventFile, JsonLines};
 use crate::checkpoint::RunFolder;
+use crate::datasets::split::Split;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
 
@@ -11,6 +12,7 @@ use crate::progress::{EvaluationReport, Progress, StepReport};
 pub struct Records<'a> {
     folder: &'a RunFolder,
     settings: &'a str,
+    split: Option<&'a Split>,
     progress: &'a mut dyn Progress,
     resumed_at: Option<u64>,
     files: Option<Files>,
@@ -24,9 +26,14 @@ struct Files {
 }
 
 impl<'a> Records<'a> {
-    /// Records in `folder`, of a run with `settings` (TOML).
-    pub fn new(folder: &'a RunFolder, settings: &'a str, progress: &'a mut dyn Progress) -> Self {
-        Self { folder, settings, progress, resumed_at: None, files: None, waited: 0.0, took: 0.0 }
+    /// Records in `folder`, of a run with `settings` (TOML) over the images of `split`.
+    pub fn new(
+        folder: &'a RunFolder,
+        settings: &'a str,
+        split: Option<&'a Split>,
+        progress: &'a mut dyn Progress,
+    ) -> Self {
+        Self { folder, settings, split, progress, resumed_at: None, files: None, waited: 0.0, took: 0.0 }
     }
 
     /// The run goes on after `step` updates: what was logged of later ones is forgotten.
@@ -103,6 +110,9 @@ impl<'a> Records<'a> {
             let settings: PathBuf = self.folder.file(RunFolder::SETTINGS);
             preco_core::files::write_atomic(&settings, |out| out.write_all(self.settings.as_bytes()))
                 .map_err(|source| Error::Io { action: "write", path: settings, source })?;
+            if let Some(split) = self.split {
+                split.write_manifest(&self.folder.file(RunFolder::SPLIT))?;
+            }
             let lines = match self.resumed_at {
                 Some(step) => JsonLines::resume(&log, step)?,
                 None => JsonLines::new(&log),

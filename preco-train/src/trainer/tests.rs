@@ -72,6 +72,7 @@ fn train_how(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path, how: How
         images: Arc::clone(&images),
         held_out: Some(Arc::new(SceneGenerator::new(2, 32, 6))),
         examples: images,
+        split: None,
         start,
         output: RunFolder::open(folder, how.begin)?,
         begin: how.begin,

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Text file of paths within DIR to measure on while training; not trained on
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub val_list: Option<PathBuf>,
+    /// Share of DIR to hold out by a hash of the names, where no list is given [default: 0.05 of 200 images or more, else 0]
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["list", "val_list"], help_heading = "Data")]
+    pub held_out: Option<f64>,
     /// Leave out files that are no readable images
     #[arg(long, help_heading = "Data")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Pretrain, Pretraining, pictures};
 use crate::augment::Pretraining as Views;
 use crate::checkpoint::{RunFolder, Start, Store};
+use crate::datasets::split::Split;
 use crate::datasets::{ImageSource, Loader, LoaderConfig};
 use crate::error::{Error, Result};
 use crate::log::{Records, read_steps};
@@ -34,6 +35,8 @@ pub struct Inputs<'a> {
     pub held_out: Option<Images>,
     /// Images for the picture of reconstructions; where held-out ones are to be had, those.
     pub examples: Images,
+    /// Who is trained on and who held out, by name; a file of the run.
+    pub split: Option<Split>,
     /// Parameters to start from, in the model's layout; `None` for fresh ones.
     pub start: Option<Vec<f32>>,
     /// Where the results go.
@@ -131,7 +134,7 @@ pub fn run(
         best: None,
     };
     let store = Store::new(inputs.output.path(), runtime.keep);
-    let mut records = Records::new(&inputs.output, &inputs.settings, progress);
+    let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
     if inputs.begin == Start::Resume {
         let path = store.resume(&mut state, &identity, |line| records.message(line))?;
         records.message(&format!("continuing after step {} ({})", state.step, path.display()));
@@ -187,7 +190,7 @@ pub fn run(
         images: state.step * config.total_batch() as u64,
         seconds,
         wait_share: records.wait_share(),
-        unreadable: trainer.loader.skipped().len(),
+        unreadable: trainer.loader.skipped(),
         ending,
         first: mean(&history[..tenth]),
         last: mean(&history[history.len() - tenth..]),
