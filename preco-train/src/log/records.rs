@@ -124,7 +124,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// `loss/re` for `loss_re`, so that TensorBoard shows a group together.
+/// `loss/re` for `loss_re`, `val/loss_re` for `val_loss_re`: TensorBoard shows what begins alike together.
 fn tag(group: &str, name: &str) -> String {
     let name = name.strip_prefix(group).and_then(|rest| rest.strip_prefix('_')).unwrap_or(name);
     format!("{group}/{name}")
