@@ -78,8 +78,8 @@ fn fitted(image: Rgb8) -> Result<(Rgb8, usize)> {
 
 /// The end of a name, which tells files of a class apart, as far as it fits below a tile.
 fn short(name: &str) -> String {
-    // Letters of this font are on average six tenths of their line wide.
-    let most = TILE_PX / (LETTERS_PX * 6 / 10);
+    // Letters of this font are on average up to two thirds of their line wide.
+    let most = TILE_PX * 3 / (LETTERS_PX * 2);
     let len = name.chars().count();
     if len <= most { name.into() } else { format!("..{}", name.chars().skip(len - (most - 2)).collect::<String>()) }
 }
@@ -101,6 +101,6 @@ mod tests {
             assert_eq!((tile.width(), tile.height(), scale), want);
         }
         assert_eq!(short("a.jpg"), "a.jpg");
-        assert_eq!(short("HerbaceousVegetation_1004.jpg"), "..Vegetation_1004.jpg");
+        assert_eq!(short("HerbaceousVegetation_1004.jpg"), "..getation_1004.jpg");
     }
 }
