@@ -14,7 +14,7 @@ use crate::output::{Report, one_line};
 pub(crate) enum Config {
     /// Print every setting of a pre-training run, from file, flags and defaults, as a settings file
     #[command(allow_negative_numbers = true)]
-    Show(Args),
+    Show(Box<Args>),
     /// Say whether a settings file is one; exit code 1 where it is not
     Check {
         /// The file

@@ -1,13 +1,14 @@
 //! One JSON object a line, each flushed: a run that is killed leaves whole lines.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::progress::StepReport;
+use crate::progress::{EvaluationReport, StepReport};
 
 /// A file of JSON lines that comes to be with its first line.
 pub struct JsonLines {
@@ -67,8 +68,26 @@ fn step_of(line: &str) -> Option<u64> {
 /// # Errors
 /// [`Error::Io`] with the path.
 pub fn read_steps(path: &Path) -> Result<Vec<StepReport>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    read_lines(path)
+}
+
+/// The evaluations in a log.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn read_evaluations(path: &Path) -> Result<Vec<EvaluationReport>> {
+    read_lines(path)
+}
+
+/// The lines of one kind: of the other some field is missing.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let file = File::open(path).map_err(|source| Error::read(path, source))?;
+    let mut found = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|source| Error::read(path, source))?;
+        found.extend(serde_json::from_str::<T>(&line).ok());
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

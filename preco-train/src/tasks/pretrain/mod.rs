@@ -4,6 +4,7 @@
 //! report and two pictures. [`Pretraining`] is the task as the loop sees it.
 
 mod config;
+mod page;
 mod pictures;
 mod run;
 mod task;

@@ -20,7 +20,7 @@ const EXAMPLES: usize = 8;
 const COVER: [u8; 3] = [127, 127, 127];
 
 /// The terms as people know them.
-const TERMS: [(&str, &str); 3] = [("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")];
+pub(super) const TERMS: [(&str, &str); 3] = [("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")];
 
 /// The curve of every term over the steps.
 pub(super) fn losses(history: &[StepReport]) -> Rgb8 {

@@ -10,13 +10,14 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::imagery::write_png;
 use serde::Serialize;
 
+use super::page::{self, About};
 use super::{Pretrain, Pretraining, pictures};
 use crate::augment::Pretraining as Views;
 use crate::checkpoint::{RunFolder, Start, Store};
 use crate::datasets::split::Split;
 use crate::datasets::{ImageSource, Loader, LoaderConfig};
 use crate::error::{Error, Result};
-use crate::log::{Records, read_steps};
+use crate::log::{Records, read_evaluations, read_steps};
 use crate::optim::{AdamW, Groups};
 use crate::progress::{Progress, StepReport};
 use crate::task::Task;
@@ -173,14 +174,16 @@ pub fn run(
     let ending = trainer.train(&mut task, &mut state, &inputs.output, &mut records)?;
     let seconds = started.elapsed().as_secs_f64();
 
-    let history = read_steps(&inputs.output.file(RunFolder::LOG))?;
+    let log = inputs.output.file(RunFolder::LOG);
+    let history = read_steps(&log)?;
     if ending != Ending::Interrupted {
         task.save(state.published(), inputs.output.path())?;
-        let losses = pictures::losses(&history);
-        let examples = inputs.examples.as_ref();
-        let sheet = pictures::reconstructions(task.model(), state.published(), cpu, examples, config)?;
-        write_png(&losses, &inputs.output.file(RunFolder::LOSS))?;
-        write_png(&sheet, &inputs.output.file(RunFolder::RECONSTRUCTION))?;
+        let (model, params) = (task.model(), state.published());
+        write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
+        let sheet = inputs.output.file(RunFolder::RECONSTRUCTION);
+        write_png(&pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?, &sheet)?;
+        let about = About { name: inputs.name, images: count, parameters: params.len(), settings: &inputs.settings };
+        page::write(&inputs.output, about, &history, &read_evaluations(&log)?)?;
     }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
