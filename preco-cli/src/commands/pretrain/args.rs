@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// Passes over the data [default: the recipe's]
     #[arg(long, value_name = "N", conflicts_with = "steps", help_heading = "Training")]
     pub epochs: Option<u64>,
-    /// Updates [default: 200 on generated scenes]
+    /// Updates [default: 300 on generated scenes]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub steps: Option<u64>,
     /// Images per forward pass [default: the recipe's]
