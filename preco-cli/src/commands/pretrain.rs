@@ -6,7 +6,7 @@ mod plan;
 
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
 use preco_train::checkpoint::RunFolder;
 use preco_train::tasks::pretrain::{Inputs, Outcome, run};
@@ -18,9 +18,9 @@ use data::Data;
 pub(crate) use plan::{Plan, settings};
 
 use crate::cli::Processor;
-use crate::interrupt;
 use crate::output::{Report, note};
 use crate::progress::{Display, duration};
+use crate::{interrupt, memory};
 
 /// What the run did.
 #[derive(Debug, Serialize)]
@@ -40,6 +40,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     let data = Data::open(&args, size[0].max(size[1]), plan.config.seed)?;
     plan.config.validate(data.images.len())?;
     let model = Preco::new(&plan.config.model)?;
+    check_memory(&model, plan.config.batch_size)?;
     let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
     let output = RunFolder::open(&plan.out, plan.begin)?;
     note(&format!(
@@ -71,6 +72,20 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     };
     let outcome = run(&plan.config, &plan.runtime, inputs, &processor.cpu, &mut Display::new())?;
     Ok(Pretrained { name: plan.name, data: data.line, method: plan.config.model.method, outcome })
+}
+
+/// Refuses what the system would end without a word, some time into the run.
+fn check_memory(model: &Preco, batch_size: usize) -> Result<()> {
+    let (needed, [height, width]) = (model.training_bytes(batch_size), model.config().encoder.input);
+    let available = memory::available_bytes().unwrap_or(f64::INFINITY);
+    ensure!(
+        needed <= available,
+        "a step of {batch_size} images of {height}x{width} needs {:.1} GB at least, {:.1} GB are free; lower \
+         --batch-size (--accumulate makes up for it), --input-size or --model",
+        needed / 1e9,
+        available / 1e9
+    );
+    Ok(())
 }
 
 impl Report for Pretrained {

@@ -1,8 +1,6 @@
 //! Bytes to pixels to tensors. Everything here is deterministic.
 
 mod decode;
-#[cfg(test)]
-mod golden;
 mod jpeg;
 mod normalise;
 mod png;

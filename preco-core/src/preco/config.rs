@@ -147,6 +147,9 @@ impl PrecoConfig {
         if [re, pr, sc].iter().any(|lambda| !lambda.is_finite() || *lambda < 0.0) {
             return fail(format!("loss weights {re}, {pr}, {sc} must be finite and not negative"));
         }
+        if re + pr + sc == 0.0 {
+            return fail("all loss weights are 0, so nothing would be learnt; raise one".to_owned());
+        }
         Ok(())
     }
 }

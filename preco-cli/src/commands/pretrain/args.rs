@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Data")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
-    /// Files that may turn out unreadable while training; each is passed over for the next [default: 0]
+    /// Files that may turn out unreadable while training; each is passed over for the next [default: 0; any with --skip-unreadable]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub max_unreadable: Option<usize>,
     /// Threads that decode images ahead of the step [default: 1]

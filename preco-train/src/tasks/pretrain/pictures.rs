@@ -52,10 +52,14 @@ pub(super) fn reconstructions(
     let length = 3 * height * width;
     let mut tape = Tape::new(cpu, Keep::Inputs);
     let mut sheet = ReconstructionSheet::new();
-    for index in 0..examples.len().min(EXAMPLES) {
+    let mut shown = 0;
+    for index in 0..examples.len() {
+        let input = match view::tensor(examples, &[index], &preprocess) {
+            Err(_) if config.max_unreadable > 0 => continue,
+            input => input?,
+        };
         let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
-        let input = view::tensor(examples, &[index], &preprocess)?;
         model.forward(cpu, params, &input, &[mask], &Pass::inference(), &mut tape)?;
         let drawn = model.predictions(cpu, &tape);
         let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
@@ -64,6 +68,10 @@ pub(super) fn reconstructions(
         row.push(pasted(&original, &picture(&drawn.masked), &pixels));
         row.extend(drawn.prompt.map(|prompt| picture(&prompt)));
         sheet = sheet.row(row);
+        shown += 1;
+        if shown == EXAMPLES {
+            break;
+        }
     }
     Ok(sheet.render())
 }

@@ -27,6 +27,7 @@ pub struct Pretraining<'a> {
     preprocess: Preprocess,
     batch: usize,
     seed: u64,
+    skip_unreadable: bool,
     held_out: Option<Arc<dyn ImageSource + Send + Sync>>,
 }
 
@@ -49,6 +50,7 @@ impl<'a> Pretraining<'a> {
             preprocess: config.preprocess(),
             batch: config.batch_size,
             seed: config.seed,
+            skip_unreadable: config.max_unreadable > 0,
             held_out,
         })
     }
@@ -89,22 +91,36 @@ impl Task for Pretraining<'_> {
             return Ok(Vec::new());
         };
         let indices: Vec<usize> = (0..images.len()).collect();
-        let mut sums = Loss::default();
+        let (mut sums, mut measured) = (Loss::default(), 0);
         for part in indices.chunks(self.batch) {
-            let pixels = view::tensor(images.as_ref(), part, &self.preprocess)?;
-            let draw = |&at: &usize| {
-                Mask::random(self.model.config(), &mut Stream::new(self.seed, "held-out mask", 0, at as u64))
-            };
-            let masks: Vec<Mask> = part.iter().map(draw).collect();
+            let (mut pixels, mut masks) = (Vec::new(), Vec::with_capacity(part.len()));
+            for &at in part {
+                match view::tensor(images.as_ref(), &[at], &self.preprocess) {
+                    Ok(image) => pixels.extend(image),
+                    Err(error) if self.skip_unreadable => {
+                        tracing::warn!(image = images.name(at), %error, "not measured");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+                let mut stream = Stream::new(self.seed, "held-out mask", 0, at as u64);
+                masks.push(Mask::random(self.model.config(), &mut stream));
+            }
+            if masks.is_empty() {
+                continue;
+            }
             let pass = Pass::inference();
-            let terms = loss(self.model.forward(self.cpu, params, &pixels, &masks, &pass, &mut self.tape)?);
-            let share = part.len() as f64 / indices.len() as f64;
-            sums.total += share * terms.total;
-            sums.terms.resize(terms.terms.len(), ("", 0.0));
-            for (sum, (name, value)) in sums.terms.iter_mut().zip(terms.terms) {
-                *sum = (name, sum.1 + share * value);
+            let loss = loss(self.model.forward(self.cpu, params, &pixels, &masks, &pass, &mut self.tape)?);
+            let weight = masks.len() as f64;
+            measured += masks.len();
+            sums.total += weight * loss.total;
+            sums.terms.resize(loss.terms.len(), ("", 0.0));
+            for (sum, (name, value)) in sums.terms.iter_mut().zip(loss.terms) {
+                *sum = (name, sum.1 + weight * value);
             }
         }
+        sums.total /= measured as f64;
+        sums.terms.iter_mut().for_each(|(_, sum)| *sum /= measured as f64);
         let total = Metric { name: "val_loss", value: sums.total, higher_is_better: false };
         let metrics = sums.terms.into_iter().map(|(name, value)| Metric {
             name: match name {
