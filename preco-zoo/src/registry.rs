@@ -23,34 +23,15 @@ pub fn find(name: &Path) -> Result<ModelFolder> {
 }
 
 fn unknown(name: &str, registry: &[Entry]) -> Error {
-    let distance = |entry: &Entry| edits(name, entry.name);
+    let distance = |entry: &Entry| strsim::levenshtein(name, entry.name);
     let least = registry.iter().map(distance).min().filter(|least| *least <= name.len() / 3);
     let similar = registry.iter().filter(|entry| Some(distance(entry)) == least).map(|entry| entry.name).collect();
     Error::Unknown { name: name.to_owned(), known: registry.len(), similar }
 }
 
-/// Letters to insert, delete or change (Levenshtein).
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.chars().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.chars().count()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edits_are_counted() {
-        assert_eq!([edits("", "abc"), edits("swin", "swin"), edits("kitten", "sitting")], [3, 0, 3]);
-    }
 
     #[test]
     fn an_unknown_name_is_answered_with_those_like_it() {

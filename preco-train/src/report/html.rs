@@ -167,7 +167,7 @@ const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:760px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem}h2{font-size:1.05rem;margin:2rem 0 .4rem}\
 table{border-collapse:collapse}th{text-align:left;font-weight:500;color:var(--soft);padding:.15rem 1.5rem .15rem 0;vertical-align:top}\
-td{font-variant-numeric:tabular-nums}svg,img{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}\
+td{font-variant-numeric:tabular-nums}svg,img{width:100%;height:auto}svg{overflow:visible}svg text{font-size:11px;fill:var(--soft)}\
 .grid{stroke:var(--line)}.curve{fill:none;stroke-width:1.4;stroke-linejoin:round}\
 .legend{margin:0;color:var(--soft)}.legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.4rem;vertical-align:middle}\
 pre{background:color-mix(in srgb,var(--ink) 6%,transparent);padding:.8rem;overflow:auto;font-size:13px}";
