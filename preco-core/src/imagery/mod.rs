@@ -11,6 +11,6 @@ mod rgb;
 
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, probe};
 pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, Normalise};
-pub use png::write_png;
+pub use png::{encode_png, write_png};
 pub use resize::{Filter, crop, resize, resize_box};
 pub use rgb::Rgb8;
