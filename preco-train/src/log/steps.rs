@@ -37,7 +37,7 @@ pub struct Steps<R> {
 /// # std::fs::create_dir_all(&folder)?;
 /// let path = folder.join("log.jsonl");
 /// std::fs::write(&path, "{\"loss\":2.5}\n{\"accuracy\":0.5}\n{\"loss\":1.5}\n{\"lo")?;
-/// let losses = preco_train::log::read_steps(&path)?.map(|step| Ok(step?.loss));
+/// let losses = preco_train::log::read_steps::<Step>(&path)?.map(|step| step.map(|step| step.loss));
 /// assert_eq!(losses.collect::<preco_train::error::Result<Vec<f64>>>()?, [2.5, 1.5]);
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok(())
