@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, evaluate, pretrain, scenes};
+use crate::commands::{bench, config, data, evaluate, pretrain, scenes};
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -28,6 +28,12 @@ enum Command {
     Pretrain(Box<pretrain::Args>),
     /// Measure a pre-trained model: reconstruction and nearest neighbours
     Evaluate(evaluate::Args),
+    /// Show or check the settings of a run
+    #[command(subcommand)]
+    Config(Box<config::Config>),
+    /// Look at folders of images, split them, or generate some
+    #[command(subcommand)]
+    Data(data::Data),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),
     /// Measure speed and memory beside the machine's limit and a peer
@@ -70,8 +76,8 @@ impl Machine {
 }
 
 impl Cli {
-    /// Does what was asked and prints the result.
-    pub(crate) fn run(self) -> Result<()> {
+    /// Does what was asked, prints the result and returns the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
         let processor = self.machine.start()?;
         match self.command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
@@ -80,6 +86,8 @@ impl Cli {
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
+            Command::Config(command) => output::print(&config::execute(&command)?, self.json),
+            Command::Data(command) => data::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }

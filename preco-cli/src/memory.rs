@@ -38,3 +38,10 @@ pub(crate) fn peak_bytes() -> u64 {
 pub(crate) fn peak_bytes() -> u64 {
     0
 }
+
+/// Memory the system can still give, in bytes; `None` where it does not say.
+pub(crate) fn available_bytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? * 1024.0)
+}

@@ -9,10 +9,15 @@ use serde::Serialize;
 pub(crate) trait Report: Serialize {
     /// Writes it as text.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+
+    /// What the program ends with: 0 done, 1 a check said no.
+    fn exit_code(&self) -> u8 {
+        0
+    }
 }
 
-/// Prints `report` on standard output, as text or as JSON.
-pub(crate) fn print(report: &impl Report, json: bool) -> Result<()> {
+/// Prints `report` on standard output, as text or as JSON; returns its exit code.
+pub(crate) fn print(report: &impl Report, json: bool) -> Result<u8> {
     let mut out = io::stdout().lock();
     if json {
         serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
@@ -20,7 +25,8 @@ pub(crate) fn print(report: &impl Report, json: bool) -> Result<()> {
     } else {
         report.text(&mut out)?;
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(report.exit_code())
 }
 
 /// A line on standard error. A closed one is nobody listening, which is no failure.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use preco_train::progress::{Progress, StepReport};
+use preco_train::progress::{EvaluationReport, Progress, StepReport};
 
 use crate::output::note;
 
@@ -16,6 +16,7 @@ const SMOOTHING: f64 = 0.9;
 /// The progress of a training run.
 pub(crate) struct Display {
     bar: Option<ProgressBar>,
+    done: u64,
     steps: u64,
     started: Instant,
     last_line: Instant,
@@ -25,7 +26,7 @@ pub(crate) struct Display {
 impl Display {
     /// A display that has not begun.
     pub(crate) fn new() -> Self {
-        Self { bar: None, steps: 0, started: Instant::now(), last_line: Instant::now(), images_per_s: None }
+        Self { bar: None, done: 0, steps: 0, started: Instant::now(), last_line: Instant::now(), images_per_s: None }
     }
 
     /// The terms, the speed and the time left, in a few words.
@@ -33,22 +34,20 @@ impl Display {
         let before = self.images_per_s.unwrap_or(report.images_per_s);
         let speed = SMOOTHING * before + (1.0 - SMOOTHING) * report.images_per_s;
         self.images_per_s = Some(speed);
-        let left = self.started.elapsed().as_secs_f64() / report.step as f64 * (self.steps - report.step) as f64;
-        let optional = |name, term: Option<f64>| term.map(|value| format!(" {name} {value:.4}")).unwrap_or_default();
-        format!(
-            "loss {:.4} = re {:.4}{}{}, {speed:.1} images/s, {} left",
-            report.loss,
-            report.loss_re,
-            optional("pr", report.loss_pr),
-            optional("sc", report.loss_sc),
-            duration(left)
-        )
+        let each = self.started.elapsed().as_secs_f64() / (report.step - self.done) as f64;
+        let left = each * (self.steps - report.step) as f64;
+        let terms: String = ["loss_re", "loss_pr", "loss_sc"]
+            .iter()
+            .filter_map(|name| Some((name.trim_start_matches("loss_"), report.terms.get(*name)?)))
+            .map(|(name, value)| format!(" {name} {value:.4}"))
+            .collect();
+        format!("loss {:.4} ={terms}, {speed:.1} images/s, {} left", report.loss, duration(left))
     }
 }
 
 impl Progress for Display {
-    fn begin(&mut self, steps: u64) {
-        self.steps = steps;
+    fn begin(&mut self, done: u64, steps: u64) {
+        (self.done, self.steps) = (done, steps);
         (self.started, self.last_line) = (Instant::now(), Instant::now());
         if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
@@ -68,6 +67,12 @@ impl Progress for Display {
             self.last_line = Instant::now();
             note(&format!("step {}/{}: {words}", report.step, self.steps));
         }
+    }
+
+    fn evaluation(&mut self, report: &EvaluationReport) {
+        let metrics: Vec<String> = report.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let best = if report.is_best { ", the best so far" } else { "" };
+        self.message(&format!("step {}: {}{best}", report.step, metrics.join(" ")));
     }
 
     fn message(&mut self, text: &str) {

@@ -38,6 +38,18 @@ pub enum Error {
         /// The panic's message.
         reason: String,
     },
+    /// More images cannot be read than may be missing, or none can.
+    #[error(
+        "{count} images cannot be read and {limit} may be missing; fetch them again, remove them, or allow more: {first}"
+    )]
+    Unreadable {
+        /// How many cannot be read, as far as was seen.
+        count: usize,
+        /// How many may be missing.
+        limit: usize,
+        /// The reasons for the first few, which name the files.
+        first: String,
+    },
     /// Settings that are out of range or do not fit each other.
     #[error("{what}")]
     Config {
@@ -52,20 +64,47 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// Loss or gradient are no longer numbers. The parameters are those of the step before, and nothing is saved.
+    /// Loss or gradient are no longer numbers. The update did not happen; checkpoints stay.
     #[error(
-        "{what} became {value} at step {step}{}. Lower the learning rate or lengthen the warm-up",
-        first_in(segment)
+        "{what} became {value} at step {step}{}. Images of the step: {}. {}. Lower the learning rate or lengthen the warm-up",
+        first_in(segment),
+        few(files),
+        last_good_checkpoint(last_good)
     )]
     Diverged {
-        /// The loss or the gradient.
-        what: &'static str,
+        /// The term of the loss, or the gradient.
+        what: String,
         /// NaN or infinity.
         value: f64,
         /// Counted from 1.
         step: u64,
         /// The first segment whose gradient is bad, in the order of the network.
         segment: Option<String>,
+        /// The images of the step.
+        files: Vec<String>,
+        /// What the run can continue from.
+        last_good: Option<PathBuf>,
+    },
+    /// A checkpoint could not be written. Earlier ones stay.
+    #[error(
+        "the checkpoint of step {step} was not saved: {source}. {}; make room, then continue with --resume",
+        last_good_checkpoint(last_good)
+    )]
+    Checkpoint {
+        /// Updates done.
+        step: u64,
+        /// What the run can continue from.
+        last_good: Option<PathBuf>,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// A run cannot be continued.
+    #[error("cannot continue from {}: {reason}", path.display())]
+    Resume {
+        /// The folder of checkpoints.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The optimiser refused its settings.
     #[error(transparent)]
@@ -94,4 +133,19 @@ impl Error {
 
 fn first_in(segment: &Option<String>) -> String {
     segment.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default()
+}
+
+/// How many names a message lists.
+const LISTED: usize = 4;
+
+fn few(names: &[String]) -> String {
+    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
+}
+
+fn last_good_checkpoint(path: &Option<PathBuf>) -> String {
+    match path {
+        Some(path) => format!("The last good checkpoint is {}", path.display()),
+        None => "There is no checkpoint yet".to_owned(),
+    }
 }

@@ -1,6 +1,6 @@
 //! Training: data sets, augmentation, optimisers, schedules, tasks, metrics and reports.
 //!
-//! Start at [`tasks::pretrain`]; the loop itself is [`trainer`].
+//! Start at [`tasks::pretrain`]; the loop itself is [`trainer`], and [`task::Task`] what it knows of what it trains.
 
 pub mod augment;
 pub mod checkpoint;
@@ -12,6 +12,7 @@ pub mod optim;
 pub mod progress;
 pub mod report;
 pub mod schedule;
+pub mod task;
 pub mod tasks;
 pub mod trainer;
 pub mod view;

@@ -1,28 +1,31 @@
-//! The training loop: load, forward, backward, clip, step, log.
+//! The one training loop: load, forward, backward, clip, step, log, evaluate, save.
 
-use std::time::Instant;
+mod memory;
+mod state;
+#[cfg(test)]
+mod tests;
 
-use preco_core::backbones::swin::Keep;
-use preco_core::backend::cpu::Cpu;
-use preco_core::nn::Pass;
-use preco_core::preco::{Mask, Preco, Tape, Terms};
-use preco_core::rng::Stream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+pub use state::{Best, Identity, State, Unusable};
+
+use crate::checkpoint::{RunFolder, Store};
 use crate::datasets::Loader;
 use crate::error::{Error, Result};
-use crate::log::JsonLines;
-use crate::optim::{AdamW, Groups, clip};
-use crate::progress::{Progress, StepReport};
+use crate::log::Records;
+use crate::optim::{Groups, clip, ema};
+use crate::progress::{EvaluationReport, StepReport};
 use crate::schedule::Schedule;
+use crate::task::{Loss, Metric, Place, Task};
 
-/// All a run needs besides its parameters.
+/// How a run trains. Everything that changes on the way is in [`State`].
 pub struct Trainer<'a> {
-    /// The model.
-    pub model: &'a Preco,
-    /// What computes.
-    pub cpu: &'a Cpu,
     /// Batches in order.
     pub loader: Loader,
+    /// The name of an image by its index: for messages.
+    pub name: &'a dyn Fn(usize) -> String,
     /// Images a pass over the data takes.
     pub images: usize,
     /// Updates to do.
@@ -31,108 +34,176 @@ pub struct Trainer<'a> {
     pub accumulate: usize,
     /// The learning rate of each update.
     pub schedule: Schedule,
-    /// The optimiser.
-    pub optimiser: AdamW,
     /// What the optimiser treats alike.
     pub groups: Groups,
     /// The gradient's largest norm.
     pub clip: Option<f64>,
+    /// Decay of the parameters' moving average.
+    pub ema: Option<f64>,
+    /// Updates between evaluations; 0 for none but the last.
+    pub evaluate_every: u64,
+    /// Evaluations without a better one after which the run ends; 0 for never.
+    pub patience: u64,
+    /// Updates between checkpoints; 0 for none but the last.
+    pub save_every: u64,
     /// The seed of all randomness.
     pub seed: u64,
+    /// What a checkpoint must share with this run.
+    pub identity: Identity,
+    /// Where checkpoints go.
+    pub store: Store,
+    /// Becomes true when the run is to end after the step at hand.
+    pub stop: &'a AtomicBool,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All updates are done.
+    Finished,
+    /// Evaluations stopped getting better.
+    EarlyStop,
+    /// Someone asked; the checkpoint continues it.
+    Interrupted,
 }
 
 impl Trainer<'_> {
-    /// Trains `params`; returns what was logged.
+    /// Trains until the last update, or until told or decided to stop. The state is saved then.
     ///
     /// # Errors
-    /// [`Error::Diverged`] with the step, the loader's errors and the log's. `params` are then those of the last whole
-    /// update.
+    /// [`Error::Diverged`] with the step, the term and the images; the loader's, the log's and the checkpoints'. The last
+    /// checkpoint stays in each case.
     ///
     /// # Randomness
-    /// Masks: stream `(seed, "mask", step, position in the step)`, so that accumulation does not change them.
-    /// Drop-path: `Pass::training(seed, batch)`.
+    /// The loader's streams, and the task's by [`Place`]; none of them depends on anything but the seed and the step.
     pub fn train(
         &mut self,
-        params: &mut [f32],
-        log: &mut JsonLines,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<StepReport>> {
-        let mut history = Vec::new();
-        let mut grads = vec![0.0; params.len()];
-        let mut tape = Tape::new(self.cpu, Keep::All);
-        let mut seen = 0;
+        task: &mut dyn Task,
+        state: &mut State,
+        folder: &RunFolder,
+        records: &mut Records<'_>,
+    ) -> Result<Ending> {
+        let mut grads = vec![0.0; state.params.len()];
         let micros = self.accumulate as u64;
-        progress.begin(self.steps);
-        for step in 0..self.steps {
+        records.begin(state.step, self.steps);
+        while state.step < self.steps {
+            let step = state.step;
             let started = Instant::now();
             grads.fill(0.0);
-            let mut masks_drawn = 0;
-            let mut terms = Vec::with_capacity(self.accumulate);
-            for batch in step * micros..(step + 1) * micros {
-                let pass = Pass::training(self.seed, batch);
-                let batch = self.loader.batch(batch)?;
-                let masks = self.masks(step, masks_drawn, batch.indices.len() as u64);
-                masks_drawn += masks.len() as u64;
-                terms.push(self.model.forward(self.cpu, params, &batch.images, &masks, &pass, &mut tape)?);
-                self.model.backward(self.cpu, params, &mut grads, &mut tape);
+            let (mut losses, mut indices, mut waited) =
+                (Vec::with_capacity(self.accumulate), Vec::new(), Duration::ZERO);
+            for number in step * micros..(step + 1) * micros {
+                let asked = Instant::now();
+                let batch = self.loader.batch(number)?;
+                waited += asked.elapsed();
+                let place = Place { seed: self.seed, step, batch: number, first: indices.len() as u64 };
+                losses.push(task.forward(&state.params, &batch, place)?);
+                task.backward(&state.params, &mut grads)?;
+                indices.extend(batch.indices);
             }
-            let terms = mean(&terms);
+            let loss = Loss::mean(&losses);
             let share = 1.0 / self.accumulate as f64;
-            let norm = self.finite_norm(step + 1, terms.total, &grads)? * share;
+            let norm = self.finite_norm(step + 1, &loss, &grads, &indices)? * share;
             let clipped = self.clip.map_or(1.0, |max| clip::coefficient(norm, max));
             let lr = self.schedule.lr(step);
-            self.optimiser.update(params, &grads, &self.groups, lr, share * clipped);
+            state.optimiser.update(&mut state.params, &grads, &self.groups, lr, share * clipped);
+            state.step += 1;
+            if let (Some(average), Some(decay)) = (&mut state.average, self.ema) {
+                ema::update(average, &state.params, decay, state.step);
+            }
 
-            seen += masks_drawn;
-            let report = StepReport {
-                step: step + 1,
-                epoch: seen as f64 / self.images as f64,
-                loss: terms.total,
-                loss_re: terms.re,
-                loss_pr: terms.pr,
-                loss_sc: terms.sc,
+            let elapsed = started.elapsed().as_secs_f64().max(1e-9);
+            records.step(&StepReport {
+                step: state.step,
+                epoch: self.epoch(state.step, indices.len()),
+                loss: loss.total,
+                terms: loss.terms.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
                 lr,
                 grad_norm: norm,
-                images_per_s: masks_drawn as f64 / started.elapsed().as_secs_f64().max(1e-9),
-            };
-            log.write(&report)?;
-            progress.step(&report);
-            tracing::debug!(step = report.step, loss = report.loss, lr, grad_norm = norm, "step");
-            history.push(report);
+                images_per_s: indices.len() as f64 / elapsed,
+                wait: waited.as_secs_f64() / elapsed,
+                memory_mb: memory::resident_mb(),
+            })?;
+
+            let last = state.step == self.steps;
+            let asked = self.stop.load(Ordering::Relaxed);
+            let mut tired = false;
+            if due(state.step, self.evaluate_every) || last {
+                tired = self.evaluate(task, state, folder, records)?;
+            }
+            if due(state.step, self.save_every) || last || asked || tired {
+                let path = self.store.save(state, &self.identity, self.epoch(state.step, indices.len()), lr)?;
+                records.saved(&path);
+            }
+            if !last && (asked || tired) {
+                return Ok(if asked { Ending::Interrupted } else { Ending::EarlyStop });
+            }
         }
-        Ok(history)
+        Ok(Ending::Finished)
     }
 
-    fn masks(&self, step: u64, first: u64, count: u64) -> Vec<Mask> {
-        let draw = |at| Mask::random(self.model.config(), &mut Stream::new(self.seed, "mask", step, at));
-        (first..first + count).map(draw).collect()
+    /// Measures, logs, and keeps a model folder of the best parameters; true where patience is at its end.
+    fn evaluate(
+        &self,
+        task: &mut dyn Task,
+        state: &mut State,
+        folder: &RunFolder,
+        records: &mut Records<'_>,
+    ) -> Result<bool> {
+        let metrics = task.evaluate(state.published())?;
+        let Some(first) = metrics.first() else {
+            return Ok(false);
+        };
+        let better = state.best.is_none_or(|best| is_better(first, best.value));
+        state.best = Some(match state.best {
+            Some(best) if !better => Best { waited: best.waited + 1, ..best },
+            _ => Best { value: first.value, step: state.step, waited: 0 },
+        });
+        records.evaluation(&EvaluationReport {
+            step: state.step,
+            metrics: metrics.iter().map(|metric| (metric.name.to_owned(), metric.value)).collect(),
+            is_best: better,
+        })?;
+        if better {
+            task.save(state.published(), &folder.best()?)?;
+        }
+        Ok(self.patience > 0 && state.best.is_some_and(|best| best.waited >= self.patience))
+    }
+
+    /// Passes over the data after `step` updates of `per_step` images.
+    fn epoch(&self, step: u64, per_step: usize) -> f64 {
+        step as f64 * per_step as f64 / self.images as f64
     }
 
     /// The norm of `grads`, once loss and gradient are known to be numbers: no update must happen otherwise.
-    fn finite_norm(&self, step: u64, loss: f64, grads: &[f32]) -> Result<f64> {
-        match self.groups.norm(grads) {
-            Ok(norm) if loss.is_finite() => Ok(norm),
-            Ok(_) => Err(Error::Diverged { what: "loss", value: loss, step, segment: None }),
-            Err(crate::optim::Error::NonFinite { segment, value, .. }) => {
-                let (what, value) = if loss.is_finite() { ("gradient", value.into()) } else { ("loss", loss) };
-                Err(Error::Diverged { what, value, step, segment: Some(segment) })
+    fn finite_norm(&self, step: u64, loss: &Loss, grads: &[f32], indices: &[usize]) -> Result<f64> {
+        let diverged = |what: &str, value: f64, segment: Option<String>| {
+            let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
+            files.sort();
+            files.dedup();
+            let last_good: Option<PathBuf> = self.store.newest().map(|(_, path)| path);
+            Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
+        };
+        let bad_loss = loss.not_finite();
+        match (self.groups.norm(grads), bad_loss) {
+            (Ok(norm), None) => Ok(norm),
+            (Ok(_), Some((term, value))) => diverged(term, value, None),
+            (Err(crate::optim::Error::NonFinite { segment, value, .. }), None) => {
+                diverged("gradient", value.into(), Some(segment))
             }
-            Err(other) => Err(other.into()),
+            (Err(crate::optim::Error::NonFinite { segment, .. }), Some((term, value))) => {
+                diverged(term, value, Some(segment))
+            }
+            (Err(other), _) => Err(other.into()),
         }
     }
 }
 
-/// The mean of the terms of several batches of one size.
-fn mean(all: &[Terms]) -> Terms {
-    let n = all.len() as f64;
-    let optional = |term: fn(&Terms) -> Option<f64>| all.iter().map(term).sum::<Option<f64>>().map(|sum| sum / n);
-    Terms {
-        total: all.iter().map(|terms| terms.total).sum::<f64>() / n,
-        re: all.iter().map(|terms| terms.re).sum::<f64>() / n,
-        pr: optional(|terms| terms.pr),
-        sc: optional(|terms| terms.sc),
-    }
+/// True at every `every`th update.
+fn due(step: u64, every: u64) -> bool {
+    every > 0 && step.is_multiple_of(every)
 }
 
-#[cfg(test)]
-mod tests;
+fn is_better(metric: &Metric, than: f64) -> bool {
+    if metric.higher_is_better { metric.value > than } else { metric.value < than }
+}

@@ -1,7 +1,7 @@
 //! The program itself, built once and run as a person would.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// What a run left behind.
@@ -43,13 +43,36 @@ impl Done {
 /// # Panics
 /// Where it cannot be built or started.
 pub fn preco(folder: &Path, arguments: &str) -> Done {
-    let output = Command::new(program())
-        .args(arguments.split_whitespace())
-        .current_dir(folder)
-        .env_remove("PRECO_SIMD")
-        .env_remove("PRECO_LOG")
-        .output()
-        .expect("start preco-cli");
+    done(command(folder, arguments).output().expect("start preco-cli"))
+}
+
+/// Starts `preco-cli` in `folder` and lets it run; it prints where nobody reads.
+///
+/// # Panics
+/// Where it cannot be built or started.
+pub fn start(folder: &Path, arguments: &str) -> Child {
+    let mut command = command(folder, arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start preco-cli")
+}
+
+/// Runs `preco-cli` as [`preco`] does, in a shell where no file may grow beyond `blocks` of 512 bytes: a full disk.
+///
+/// # Panics
+/// Where it cannot be built or started.
+pub fn preco_on_a_full_disk(folder: &Path, arguments: &str, blocks: u64) -> Done {
+    let program = program().display();
+    // Without the trap the system would end the program instead of failing the write.
+    let line = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} {arguments}");
+    done(Command::new("sh").args(["-c", &line]).current_dir(folder).output().expect("start sh"))
+}
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments.split_whitespace()).current_dir(folder).env_remove("PRECO_SIMD").env_remove("PRECO_LOG");
+    command
+}
+
+fn done(output: Output) -> Done {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -13,6 +13,14 @@ impl Case {
         }
     }
 
+    /// Fails the case where its configuration has `key` with a value that is none of `known`. A key that is not there asks
+    /// for nothing.
+    pub fn only_values(&self, key: &str, known: &[Value]) {
+        if let Some(value) = self.config.get(key).filter(|value| !known.contains(value)) {
+            self.fail(format!("config.{key} = {value} is not understood by this test"));
+        }
+    }
+
     /// Stops the case: it asks for `what`, which the test does not understand.
     pub fn unknown(&self, what: &str) -> ! {
         panic!("{}/{} asks for {what}, which this test does not understand", self.family, self.name)
@@ -46,7 +54,20 @@ fn size(value: &Value) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use crate::case::toy;
+
+    #[test]
+    fn a_known_key_with_an_unknown_value_fails_the_case() {
+        let case = toy();
+        case.only_values("edge_policy", &[json!("timm")]);
+        case.only_values("absent", &[]);
+        case.only_values("embed", &[json!(24), json!(32)]);
+        case.leave_out("out", "this test is about values");
+        let report = case.finish().expect_err("unknown value");
+        assert_eq!(report, "config.embed = 16 is not understood by this test");
+    }
 
     #[test]
     fn the_configuration_is_read_by_type() {

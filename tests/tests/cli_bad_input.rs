@@ -87,6 +87,10 @@ fn sizes_and_settings_that_cannot_be_are_refused() {
             ("--drop-path 1", "drop_path 1"),
             ("--steps 200 --warmup-steps 200", "warm-up takes 200 of 200"),
             ("--lambda-sc nan", "loss weights"),
+            ("--lambda-re 0 --lambda-pr 0 --lambda-sc 0", "all loss weights are 0"),
+            ("--input-size 4096 --model large --batch-size 512", "GB at least"),
+            ("--held-out 0.1", "--data"),
+            ("--ema 1", "ema 1"),
             ("--threads 0", "--threads 0"),
             ("--simd sse9", "sse9"),
             ("--model huge", "there are pico, nano"),
@@ -123,6 +127,23 @@ fn every_kind_of_readable_image_is_trained_on() {
     let flags = "pretrain --data data --input-size 64 --steps 1 --batch-size 5 --out run --json";
     let done = preco(root.path(), flags).succeeded();
     assert!(done.stdout.contains("\"images\": 5"), "{}", done.stdout);
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_passed_over_on_request() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let data = root.path().join("data");
+    std::fs::create_dir(&data).expect("folder");
+    for name in ["a.png", "b.png", "c.png", "d.png"] {
+        let image = DynamicImage::new_rgb8(64, 64);
+        image.save_with_format(data.join(name), ImageFormat::Png).expect(name);
+    }
+    std::fs::write(data.join("cut.jpg"), &fixture("grey.jpg")[..400]).expect("write");
+    let flags = "pretrain --data data --input-size 64 --steps 5 --batch-size 2";
+    preco(root.path(), &format!("{flags} --out refused")).refused("cut.jpg");
+    preco(root.path(), "pretrain --resume nowhere").refused("nowhere");
+    let done = preco(root.path(), &format!("{flags} --skip-unreadable --out run")).succeeded();
+    assert!(done.stdout.contains("1 images could not be read") && done.stderr.contains("cut.jpg"), "{}", done.stderr);
 }
 
 /// A PNG of 20,000 x 20,000 pixels as far as its header.

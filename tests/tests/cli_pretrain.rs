@@ -24,6 +24,8 @@ fn a_short_run_leaves_a_model_a_log_and_pictures() {
         .collect();
     files.sort();
     let expected = [
+        "best",
+        "checkpoints",
         "config.json",
         "decoder.safetensors",
         "log.jsonl",
@@ -31,13 +33,21 @@ fn a_short_run_leaves_a_model_a_log_and_pictures() {
         "model.safetensors",
         "preprocessor_config.json",
         "reconstruction.png",
+        "report.html",
+        "run.toml",
     ];
-    assert_eq!(files, expected);
+    let (events, files): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|name| name.starts_with("events.out.tfevents."));
+    assert_eq!((files.as_slice(), events.len()), (&expected.map(String::from)[..], 1));
 
     let log = std::fs::read_to_string(root.path().join("run/log.jsonl")).expect("log");
-    let steps: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let (measured, steps): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.get("is_best").is_some());
+    assert!(measured.len() == 1 && measured[0]["step"] == 3 && measured[0]["val_loss_re"].is_f64(), "{log}");
     assert_eq!(steps.iter().map(|step| step["step"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
-    for key in ["epoch", "loss", "loss_re", "loss_pr", "loss_sc", "lr", "grad_norm", "images_per_s"] {
+    for key in
+        ["epoch", "loss", "loss_re", "loss_pr", "loss_sc", "lr", "grad_norm", "images_per_s", "wait", "memory_mb"]
+    {
         assert!(steps.iter().all(|step| step[key].is_f64()), "{key} in {log}");
     }
     for picture in ["loss.png", "reconstruction.png"] {

@@ -53,6 +53,7 @@ fn every_variant(case: &Case, cpu: Cpu, keep: Keep) {
         "main_variant_of_grad",
         "graddigest_param_order",
     ]);
+    case.only_values("keys", &["encoder.<timm names>, encoder.mask_token (1,1,E), decoder.0.{weight,bias}".into()]);
     case.only_prefixes(&["in", "w", "out", "loss", "total", "graddigest", "gradsel", "grad", "grad_slice"]);
     let totals: Vec<String> = case.names("total").map(|name| name["total.".len()..].to_owned()).collect();
     for name in &totals {

@@ -1,6 +1,8 @@
 //! A command each.
 
 pub(crate) mod bench;
+pub(crate) mod config;
+pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod pretrain;
 pub(crate) mod scenes;

@@ -1,31 +1,26 @@
 //! `pretrain`: images without labels to a model folder.
 
 mod args;
+mod data;
 mod plan;
 
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
-use preco_train::checkpoint::OutputFolder;
-use preco_train::datasets::scenes::SceneGenerator;
-use preco_train::datasets::{ImageFolder, ImageSource, Scan};
+use preco_train::checkpoint::RunFolder;
 use preco_train::tasks::pretrain::{Inputs, Outcome, run};
+use preco_train::trainer::Ending;
 use serde::Serialize;
 
 pub(crate) use args::Args;
-use plan::Plan;
+use data::Data;
+pub(crate) use plan::{Plan, settings};
 
 use crate::cli::Processor;
 use crate::output::{Report, note};
 use crate::progress::{Display, duration};
-
-/// Scenes that a run without data trains on.
-const SCENES: usize = 512;
-/// Scenes held out for the picture of reconstructions.
-const HELD_OUT: usize = 8;
+use crate::{interrupt, memory};
 
 /// What the run did.
 #[derive(Debug, Serialize)]
@@ -39,70 +34,97 @@ pub(crate) struct Pretrained {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> {
-    let plan = Plan::new(args)?;
-    plan.config.model.validate()?;
+    let args = settings(args)?;
+    let plan = Plan::new(&args)?;
     let size = plan.config.model.encoder.input;
-    let (images, examples, data) = open(args, size[0].max(size[1]))?;
-    plan.config.validate(images.len())?;
+    let data = Data::open(&args, size[0].max(size[1]), plan.config.seed)?;
+    plan.config.validate(data.images.len())?;
     let model = Preco::new(&plan.config.model)?;
-    let start = plan.start.as_ref().map(|start| start.parameters(&model, args.seed)).transpose()?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
-    let output = OutputFolder::prepare(&out, args.force)?;
+    check_memory(&model, plan.config.batch_size)?;
+    let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
+    let output = RunFolder::open(&plan.out, plan.begin)?;
     note(&format!(
-        "{}: {} parameters, input {}x{}, {}\n{data}\n{} steps of {} x {} images, {} threads, {}\nto {}",
+        "{}: {} parameters, input {}x{}, {}\n{}\n{} steps of {} x {} images, {} threads, {}\nto {}",
         plan.name,
         grouped(model.layout().len()),
         size[0],
         size[1],
         plan.summary(),
-        plan.config.steps(images.len()),
+        data.line,
+        plan.config.steps(data.images.len()),
         plan.config.batch_size,
         plan.config.accumulate,
         processor.threads,
         processor.level,
-        out.display()
+        plan.out.display()
     ));
-    let inputs = Inputs { name: &plan.name, images, examples: examples.as_ref(), start, output };
-    let outcome = run(&plan.config, inputs, &processor.cpu, &mut Display::new())?;
-    Ok(Pretrained { name: plan.name, data, method: plan.config.model.method, outcome })
+    let inputs = Inputs {
+        name: &plan.name,
+        images: data.images,
+        held_out: data.held_out,
+        examples: data.examples,
+        split: data.split,
+        start,
+        output,
+        begin: plan.begin,
+        settings: plan.settings(&args)?,
+        stop: interrupt::watch()?,
+    };
+    let outcome = run(&plan.config, &plan.runtime, inputs, &processor.cpu, &mut Display::new())?;
+    Ok(Pretrained { name: plan.name, data: data.line, method: plan.config.model.method, outcome })
 }
 
-type Images = Arc<dyn ImageSource + Send + Sync>;
-
-/// The images to train on, those to show, and a line about them.
-fn open(args: &Args, size_px: usize) -> Result<(Images, Images, String)> {
-    let Some(root) = &args.data else {
-        let training = Arc::new(SceneGenerator::new(args.seed, size_px, SCENES));
-        // Another seed: scenes the run has not seen.
-        let held_out = Arc::new(SceneGenerator::new(args.seed ^ (1 << 63), size_px, HELD_OUT));
-        let line = format!("data: {SCENES} generated scenes of {size_px}x{size_px} pixels (give your own with --data)");
-        return Ok((training, held_out, line));
-    };
-    let scan = Scan { list: args.list.clone(), skip_unreadable: args.skip_unreadable };
-    let folder = Arc::new(ImageFolder::scan_with(root, &scan)?);
-    let line = format!("data: {} images of {}", folder.len(), root.display());
-    Ok((Arc::clone(&folder) as Images, folder, line))
+/// Refuses what the system would end without a word, some time into the run.
+fn check_memory(model: &Preco, batch_size: usize) -> Result<()> {
+    let (needed, [height, width]) = (model.training_bytes(batch_size), model.config().encoder.input);
+    let available = memory::available_bytes().unwrap_or(f64::INFINITY);
+    ensure!(
+        needed <= available,
+        "a step of {batch_size} images of {height}x{width} needs {:.1} GB at least, {:.1} GB are free; lower \
+         --batch-size (--accumulate makes up for it), --input-size or --model",
+        needed / 1e9,
+        available / 1e9
+    );
+    Ok(())
 }
 
 impl Report for Pretrained {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Outcome { folder, steps, images, seconds, first, last, .. } = &self.outcome;
-        writeln!(out, "{steps} steps over {images} images in {}", duration(*seconds))?;
+        let Outcome { folder, steps, images, seconds, wait_share, unreadable, ending, first, last, best, .. } =
+            &self.outcome;
+        let folder = folder.display();
+        writeln!(
+            out,
+            "{steps} steps over {images} images; this start took {} ({:.1} % waiting for images)",
+            duration(*seconds),
+            100.0 * wait_share
+        )?;
+        if *unreadable > 0 {
+            writeln!(out, "{unreadable} images could not be read and were passed over")?;
+        }
         writeln!(out, "{:8} {:>12} {:>12}", "loss", "first tenth", "last tenth")?;
-        let both = |first: Option<f64>, last| first.zip(last);
-        let rows = [
-            ("total", Some((first.total, last.total))),
-            ("L_Re", Some((first.re, last.re))),
-            ("L_Pr", both(first.pr, last.pr)),
-            ("L_Sc", both(first.sc, last.sc)),
-        ];
-        for (name, row) in rows {
-            if let Some((first, last)) = row {
-                writeln!(out, "{name:8} {first:>12.4} {last:>12.4}")?;
+        for (label, name) in [("total", "loss"), ("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")] {
+            if let (Some(first), Some(last)) = (first.get(name), last.get(name)) {
+                writeln!(out, "{label:8} {first:>12.4} {last:>12.4}")?;
             }
         }
-        writeln!(out, "model, log.jsonl, loss.png and reconstruction.png are in {}", folder.display())?;
-        writeln!(out, "next: preco-cli evaluate {}", folder.display())
+        if let Some((value, step)) = best {
+            writeln!(out, "best L_Re on held-out images: {value:.4} at step {step}, kept in {folder}/best")?;
+        }
+        match ending {
+            Ending::Interrupted => {
+                writeln!(out, "interrupted; the checkpoint is in {folder}/checkpoints")?;
+                return writeln!(out, "next: preco-cli pretrain --resume {folder}");
+            }
+            Ending::EarlyStop => writeln!(out, "ended early: held-out images got no better")?,
+            Ending::Finished => {}
+        }
+        writeln!(out, "model, run.toml, log.jsonl, report.html, loss.png and reconstruction.png are in {folder}")?;
+        writeln!(out, "next: preco-cli evaluate {folder}")
+    }
+
+    fn exit_code(&self) -> u8 {
+        if self.outcome.ending == Ending::Interrupted { interrupt::EXIT_CODE } else { 0 }
     }
 }
 

@@ -38,6 +38,20 @@ pub fn probe(path: &Path) -> Result<ImageInfo> {
     header(BufReader::new(file), path).map(|(_, info)| info)
 }
 
+/// The format of the image in `path`, by its content: `JPEG`, `PNG` or `WebP`.
+///
+/// # Errors
+/// Those of [`probe`].
+pub fn format(path: &Path) -> Result<&'static str> {
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let (format, _) = header(BufReader::new(file), path)?;
+    Ok(match format {
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        _ => "WebP",
+    })
+}
+
 /// The image in `path`.
 ///
 /// # Errors

@@ -129,8 +129,11 @@ impl PrecoConfig {
         let cell = self.mask_patch;
         let divides = |side: usize| side.is_multiple_of(cell);
         if cell == 0 || !cell.is_multiple_of(self.encoder.patch) || !divides(height) || !divides(width) {
+            let fits = |side: &usize| height.is_multiple_of(*side) && width.is_multiple_of(*side);
+            let near = (1..=height.min(width) / self.encoder.patch).map(|n| n * self.encoder.patch).filter(fits);
+            let near = near.min_by_key(|side| side.abs_diff(cell)).unwrap_or(self.encoder.patch);
             return fail(format!(
-                "mask patch {cell} must be a multiple of the patch {} and divide the input {height}x{width}",
+                "mask patch {cell} must be a multiple of the patch {} and divide the input {height}x{width}. Use {near}",
                 self.encoder.patch
             ));
         }
@@ -143,6 +146,9 @@ impl PrecoConfig {
         let Lambdas { re, pr, sc } = self.lambdas;
         if [re, pr, sc].iter().any(|lambda| !lambda.is_finite() || *lambda < 0.0) {
             return fail(format!("loss weights {re}, {pr}, {sc} must be finite and not negative"));
+        }
+        if re + pr + sc == 0.0 {
+            return fail("all loss weights are 0, so nothing would be learnt; raise one".to_owned());
         }
         Ok(())
     }

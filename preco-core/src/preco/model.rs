@@ -61,6 +61,13 @@ impl Preco {
         3.0 * self.branches() as f64 * (self.encoder.forward_operations() + decoder)
     }
 
+    /// About as many bytes as training holds with batches of `images`, at least: parameters, gradients and both moments,
+    /// and what backward needs of every branch.
+    pub fn training_bytes(&self, images: usize) -> f64 {
+        let kept = self.encoder.kept_values() * (self.branches() * images) as f64;
+        size_of::<f32>() as f64 * (4.0 * self.layout.len() as f64 + kept)
+    }
+
     /// The loss of a batch; the reconstructions stay in the tape.
     ///
     /// # Shapes
@@ -199,8 +206,11 @@ impl Preco {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backbones::swin::Keep;
     use crate::backbones::swin::SwinConfig;
+    use crate::backend::cpu::Cpu;
     use crate::heads::Classifier;
+    use crate::preco::{Distance, PromptRegion};
 
     fn base(input: usize, window: usize) -> SwinConfig {
         SwinConfig { input: [input, input], window: [window, window], ..SwinConfig::preset("base").expect("preset") }
@@ -219,5 +229,60 @@ mod tests {
         assert_eq!((layout.len(), layout.segments().len()), (86_743_224, 327));
         Classifier::new(&mut layout, config.features(), 1000, 25);
         assert_eq!((layout.len(), layout.segments().len(), layout.depths()), (87_768_224, 329, 26));
+    }
+
+    #[test]
+    fn what_training_holds_is_estimated_from_below() {
+        // Measured: 3.32 GB at batches of 8, most of it in buffers that grow with the batch or with the model.
+        let bytes = Preco::new(&PrecoConfig::new(base(192, 6))).expect("model").training_bytes(8);
+        assert!((2.7e9..3.32e9).contains(&bytes), "{bytes:e}");
+    }
+
+    /// Parameters about as large as fresh ones; the streams of [`Layout::init`] take a while over 200 million.
+    fn uneven(layout: &Layout) -> Vec<f32> {
+        let mut values = vec![0.0; layout.len()];
+        let mut state = 1u32;
+        for segment in layout.segments() {
+            let centre = if segment.init == Init::Constant(1.0) { 1.0 } else { 0.0 };
+            values[segment.range.clone()].fill_with(|| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                centre + (f64::from(state) / f64::from(u32::MAX) - 0.5) as f32 * 0.07
+            });
+        }
+        values
+    }
+
+    #[test]
+    fn every_parameter_of_every_preset_has_a_finite_gradient_that_is_not_zero() {
+        let cpu = Cpu::detect();
+        for name in SwinConfig::preset_names() {
+            let encoder = SwinConfig { input: [64, 64], ..SwinConfig::preset(name).expect("preset") };
+            // Squares everywhere: no signs that cancel, and the prompt branch is judged where the mask is not.
+            let config = PrecoConfig {
+                reconstruction: Distance::L2,
+                consistency: Distance::L2,
+                prompt_region: PromptRegion::All,
+                ..PrecoConfig::new(encoder)
+            };
+            let model = Preco::new(&config).expect("model");
+            let params = uneven(model.layout());
+            let (mut gradients, mut tape) = (vec![0.0; params.len()], Tape::new(&cpu, Keep::All));
+            let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f32 * 0.37).sin()).collect();
+            let mask = Mask::random(&config, &mut crate::rng::Stream::new(1, "mask", 0, 0));
+            model.forward(&cpu, &params, &image, &[mask], &Pass::inference(), &mut tape).expect("forward");
+            model.backward(&cpu, &params, &mut gradients, &mut tape);
+            assert!(model.layout().get("mask_token").is_some() && model.layout().get("decoder.0.weight").is_some());
+            for segment in model.layout().segments() {
+                let part = &gradients[segment.range.clone()];
+                let finite = part.iter().fold(true, |finite, d| finite & d.is_finite());
+                assert!(finite, "{name}: {} is not finite", segment.name);
+                // A softmax does not see the keys' bias: it adds the same to every score of a query.
+                let third = if segment.name.ends_with("attn.qkv.bias") { part.len() / 3 } else { 0 };
+                let count = |part: &[f32]| part.iter().map(|d| usize::from(*d != 0.0)).sum::<usize>();
+                let moved = if third == 0 { count(part) } else { count(&part[..third]) + count(&part[2 * third..]) };
+                let total = part.len() - third;
+                assert!(moved as f64 >= 0.99 * total as f64, "{name}: {}: {moved} of {total} are not 0", segment.name);
+            }
+        }
     }
 }

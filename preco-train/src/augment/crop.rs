@@ -3,6 +3,8 @@
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// Draws before the centre is taken.
 const TRIES: usize = 10;
 
@@ -34,6 +36,27 @@ pub struct CropBox {
 }
 
 impl RandomResizedCrop {
+    /// Checks the ranges, which may come from a file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a scale outside `0 < low <= high <= 1` or a ratio outside `0 < low <= high`.
+    pub fn check(&self) -> Result<()> {
+        let ordered = |[low, high]: [f64; 2]| low > 0.0 && low <= high && high.is_finite();
+        if !ordered(self.scale) || self.scale[1] > 1.0 {
+            return Err(Error::config(format!(
+                "augment.scale is {:?}; two parts of the area are needed, 0 < low <= high <= 1",
+                self.scale
+            )));
+        }
+        if !ordered(self.ratio) {
+            return Err(Error::config(format!(
+                "augment.ratio is {:?}; two ratios are needed, 0 < low <= high",
+                self.ratio
+            )));
+        }
+        Ok(())
+    }
+
     /// A box of an image of `width` by `height` pixels.
     ///
     /// # Randomness

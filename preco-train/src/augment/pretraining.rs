@@ -33,26 +33,13 @@ impl Pretraining {
     /// # Errors
     /// [`Error::Config`] for a size of zero, a scale outside `0 < low <= high <= 1` or a ratio outside `0 < low <= high`.
     pub fn check(&self) -> Result<()> {
-        let ordered = |[low, high]: [f64; 2]| low > 0.0 && low <= high && high.is_finite();
         if self.size.contains(&0) || self.size[0].saturating_mul(self.size[1]) > MAX_PIXELS {
             return Err(Error::config(format!(
                 "augment.size is {:?}; height and width start at 1 and make at most {MAX_PIXELS} pixels",
                 self.size
             )));
         }
-        if !ordered(self.scale) || self.scale[1] > 1.0 {
-            return Err(Error::config(format!(
-                "augment.scale is {:?}; two parts of the area are needed, 0 < low <= high <= 1",
-                self.scale
-            )));
-        }
-        if !ordered(self.ratio) {
-            return Err(Error::config(format!(
-                "augment.ratio is {:?}; two ratios are needed, 0 < low <= high",
-                self.ratio
-            )));
-        }
-        Ok(())
+        RandomResizedCrop { scale: self.scale, ratio: self.ratio }.check()
     }
 
     /// A random view of `image`.

@@ -1,7 +1,10 @@
 //! What a run leaves behind, and where.
 
+pub(crate) mod file;
+mod folder;
 mod model;
-mod output;
+mod store;
 
+pub use folder::{RunFolder, Start};
 pub use model::write_model;
-pub use output::OutputFolder;
+pub use store::{CHECKPOINTS, Store};

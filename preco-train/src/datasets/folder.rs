@@ -7,12 +7,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use preco_core::imagery::{IMAGE_EXTENSIONS, ImageInfo, Rgb8, decode, probe};
 use rayon::prelude::*;
+use serde::Serialize;
 
-use super::ImageSource;
+use super::{ImageSource, list};
 use crate::error::{Error, Result};
 
 /// How many file names an error lists.
@@ -33,6 +34,16 @@ pub struct ImageFolder {
     root: PathBuf,
     files: Vec<File>,
     classes: Vec<String>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// A file with an image's name that is no readable image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The path within the folder, with `/` between the parts.
+    pub name: String,
+    /// The error, which names the file.
+    pub reason: String,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +90,7 @@ impl ImageFolder {
         };
         paths.sort();
         let classes = class_names(root)?;
-        let files = check(root, paths, &classes, scan.skip_unreadable)?;
+        let (files, unreadable) = check(root, paths, &classes, scan.skip_unreadable)?;
         if files.is_empty() {
             let looked: Vec<String> = IMAGE_EXTENSIONS.iter().map(|extension| format!(".{extension}")).collect();
             return Err(Error::data(
@@ -87,7 +98,7 @@ impl ImageFolder {
                 format!("found 0 images in {}; looked for {}", root.display(), looked.join(" ")),
             ));
         }
-        Ok(Self { root: root.into(), files, classes })
+        Ok(Self { root: root.into(), files, classes, unreadable })
     }
 
     /// The folder.
@@ -110,6 +121,11 @@ impl ImageFolder {
     pub fn info(&self, index: usize) -> ImageInfo {
         self.files[index].info
     }
+
+    /// The files that were left out because they are no readable images, by their headers.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
 }
 
 impl ImageSource for ImageFolder {
@@ -126,8 +142,7 @@ impl ImageSource for ImageFolder {
     }
 
     fn name(&self, index: usize) -> String {
-        let parts: Vec<_> = self.files[index].path.iter().map(|part| part.to_string_lossy()).collect();
-        parts.join("/")
+        joined(&self.files[index].path)
     }
 
     fn classes(&self) -> &[String] {
@@ -183,22 +198,7 @@ fn is_image_name(path: &Path) -> bool {
 
 /// The relative paths that the text file `list` names, all of which exist.
 fn listed(root: &Path, list: &Path) -> Result<Vec<PathBuf>> {
-    let text = fs::read_to_string(list).map_err(|source| Error::read(list, source))?;
-    let mut paths = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let mut path = PathBuf::new();
-        for part in Path::new(line.trim()).components() {
-            match part {
-                Component::Normal(part) => path.push(part),
-                Component::CurDir => {}
-                _ => {
-                    let reason = format!("line {}, {}: give a path below {}", number + 1, line.trim(), root.display());
-                    return Err(Error::data(list, reason));
-                }
-            }
-        }
-        paths.push(path);
-    }
+    let paths: Vec<PathBuf> = list::read(list)?.into_iter().map(|line| line.name.into()).collect();
     let missing: Vec<String> =
         paths.par_iter().filter(|path| !root.join(path).is_file()).map(|path| path.display().to_string()).collect();
     if !missing.is_empty() {
@@ -224,8 +224,13 @@ fn class_names(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Reads the headers of `paths`.
-fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], skip_unreadable: bool) -> Result<Vec<File>> {
+/// Reads the headers of `paths`: the images, and what is none.
+fn check(
+    root: &Path,
+    paths: Vec<PathBuf>,
+    classes: &[String],
+    skip_unreadable: bool,
+) -> Result<(Vec<File>, Vec<Unreadable>)> {
     let total = paths.len();
     let headers: Vec<_> = paths.par_iter().map(|path| probe(&root.join(path))).collect();
     let mut files = Vec::with_capacity(total);
@@ -236,11 +241,12 @@ fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], skip_unreadable: 
                 let label = class_of(&path, classes);
                 files.push(File { path, info, label });
             }
-            Err(error) => unreadable.push(error.to_string()),
+            Err(error) => unreadable.push(Unreadable { name: joined(&path), reason: error.to_string() }),
         }
     }
     if !unreadable.is_empty() {
-        let few = first_few(&unreadable, "\n  ");
+        let reasons: Vec<String> = unreadable.iter().map(|file| file.reason.clone()).collect();
+        let few = first_few(&reasons, "\n  ");
         if !skip_unreadable {
             let reason = format!(
                 "{} of {total} files are no readable images; remove them or skip unreadable files:\n  {few}",
@@ -250,7 +256,13 @@ fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], skip_unreadable: 
         }
         tracing::warn!(root = %root.display(), skipped = unreadable.len(), total, files = few, "unreadable images");
     }
-    Ok(files)
+    Ok((files, unreadable))
+}
+
+/// A relative path with `/` between its parts, on every system.
+fn joined(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }
 
 /// The class of a relative path: its first folder. The list of classes is sorted.
@@ -261,7 +273,7 @@ fn class_of(path: &Path, classes: &[String]) -> Option<usize> {
     classes.binary_search_by(|class| class.as_str().cmp(&first)).ok()
 }
 
-fn first_few(items: &[String], between: &str) -> String {
+pub(super) fn first_few(items: &[String], between: &str) -> String {
     let more = items.len().saturating_sub(LISTED);
     let shown = items[..items.len() - more].join(between);
     if more == 0 { shown } else { format!("{shown}{between}and {more} more") }

@@ -3,17 +3,23 @@
 //! What a step sees is a function of the seed and the step alone: the epoch's order is a shuffle drawn from
 //! `(seed, "order", epoch)`, and the view in slot `i` from `(seed, "augment", step, i)`. So the numbers are the same for
 //! any number of threads, and a run that resumes at a step continues as if it had never stopped.
+//!
+//! The slot of an image that cannot be read is filled by the next readable one of the epoch's order, which is a function
+//! of seed and position as well. `unreadable.rs` says how many may be missing.
 
 mod cache;
 mod prefetch;
+mod unreadable;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use preco_core::imagery::Normalise;
+use preco_core::imagery::{Normalise, Rgb8};
 use preco_core::rng::Stream;
 
 use self::cache::Cache;
 use self::prefetch::Prefetch;
+use self::unreadable::{Accepted, Known};
 use super::ImageSource;
 use crate::augment::Pretraining;
 use crate::error::{Error, Result};
@@ -29,6 +35,8 @@ pub struct LoaderConfig {
     pub threads: usize,
     /// Decoded images are kept in memory up to this many bytes; those that no longer fit are decoded each time.
     pub cache_bytes: u64,
+    /// Images that may turn out unreadable; they are reported and replaced. The first beyond this many is an error.
+    pub max_unreadable: usize,
     /// The views.
     pub transform: Pretraining,
     /// The values.
@@ -48,6 +56,14 @@ pub struct Batch {
 pub struct Loader {
     maker: Arc<Maker>,
     prefetch: Option<Prefetch>,
+    accepted: Accepted,
+    waited: Duration,
+}
+
+/// A batch, and the unreadable images that were met on the way.
+struct Made {
+    batch: Batch,
+    unreadable: Vec<usize>,
 }
 
 impl Loader {
@@ -70,14 +86,15 @@ impl Loader {
             return Err(Error::config(format!("a batch of {} views of {width}x{height} fits no memory", config.batch)));
         }
         let cache = Cache::new(source.len(), config.cache_bytes);
-        let maker = Arc::new(Maker { source, cache, order: Mutex::default(), config });
+        let accepted = Accepted::new(config.max_unreadable);
+        let maker = Arc::new(Maker { source, cache, known: Known::default(), order: Mutex::default(), config });
         let prefetch = (maker.config.threads > 0)
             .then(|| {
                 let maker = Arc::clone(&maker);
                 Prefetch::start(maker.config.threads, move |step| maker.batch(step))
             })
             .transpose()?;
-        Ok(Self { maker, prefetch })
+        Ok(Self { maker, prefetch, accepted, waited: Duration::ZERO })
     }
 
     /// Steps in an epoch. What remains after the last full batch is left out until the next shuffle; a set smaller than
@@ -90,12 +107,29 @@ impl Loader {
     /// throws away what was made ahead.
     ///
     /// # Errors
-    /// The source's error with the file, for an image of this step.
+    /// The source's error with the file, where this step needs an image that cannot be read and none may be missing;
+    /// [`Error::Unreadable`], where more than may be missing are missing.
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
-        match &mut self.prefetch {
+        let began = Instant::now();
+        let made = match &mut self.prefetch {
             Some(prefetch) => prefetch.take(step),
             None => self.maker.batch(step),
-        }
+        };
+        self.waited += began.elapsed();
+        let Made { batch, unreadable } = made?;
+        // Here and not where the batch is made: steps are taken in order, whatever thread made them.
+        self.accepted.add(&unreadable, &self.maker.known)?;
+        Ok(batch)
+    }
+
+    /// How many different images could not be read and were replaced so far.
+    pub fn skipped(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// How long all calls of [`Loader::batch`] took together: the time that steps waited for data.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 }
 
@@ -103,6 +137,7 @@ impl Loader {
 struct Maker {
     source: Arc<dyn ImageSource + Send + Sync>,
     cache: Cache,
+    known: Known,
     /// The last epoch that was shuffled, and its order.
     order: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
     config: LoaderConfig,
@@ -113,22 +148,45 @@ impl Maker {
         (self.source.len() / self.config.batch).max(1) as u64
     }
 
-    fn batch(&self, step: u64) -> Result<Batch> {
+    fn batch(&self, step: u64) -> Result<Made> {
         let order = self.order(step / self.steps_per_epoch());
         let first = (step % self.steps_per_epoch()) as usize * self.config.batch;
         let [height, width] = self.config.transform.size;
         let view_len = 3 * height * width;
         let mut images = vec![0.0; view_len * self.config.batch];
         let mut indices = Vec::with_capacity(self.config.batch);
+        let mut unreadable = Vec::new();
         for (slot, out) in images.chunks_exact_mut(view_len).enumerate() {
-            let index = order[(first + slot) % order.len()];
-            let image = self.cache.get(index, || self.source.image(index))?;
+            let (index, image) = self.readable(&order, first + slot, &mut unreadable)?;
             let mut stream = Stream::new(self.config.seed, "augment", step, slot as u64);
             let view = self.config.transform.apply(&image, &mut stream)?;
             self.config.normalise.to_tensor(&view, out);
             indices.push(index);
         }
-        Ok(Batch { images, indices })
+        Ok(Made { batch: Batch { images, indices }, unreadable })
+    }
+
+    /// The first readable image of the epoch's order from `position` on, around its end. Those before it join
+    /// `unreadable`, of which there are never more than may be missing.
+    fn readable(&self, order: &[usize], position: usize, unreadable: &mut Vec<usize>) -> Result<(usize, Arc<Rgb8>)> {
+        for offset in 0..order.len() {
+            let index = order[(position + offset) % order.len()];
+            if !self.known.has(index) {
+                match self.cache.get(index, || self.source.image(index)) {
+                    Ok(image) => return Ok((index, image)),
+                    // Where none may be missing the source's own error says all.
+                    Err(error) if self.config.max_unreadable == 0 => return Err(error),
+                    Err(error) => self.known.add(index, error.to_string()),
+                }
+            }
+            if !unreadable.contains(&index) {
+                unreadable.push(index);
+            }
+            if unreadable.len() > self.config.max_unreadable {
+                break;
+            }
+        }
+        Err(self.known.refusal(unreadable.iter(), self.config.max_unreadable))
     }
 
     /// The order of an epoch.

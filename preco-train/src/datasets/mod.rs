@@ -1,15 +1,22 @@
 //! Data sets, and how their images reach a training step.
 
 mod folder;
+pub mod layouts;
+mod list;
 mod loader;
 pub mod scenes;
+pub mod split;
 mod statistics;
+mod subset;
+mod survey;
 
 use preco_core::imagery::Rgb8;
 
-pub use folder::{ImageFolder, Scan};
+pub use folder::{ImageFolder, Scan, Unreadable};
 pub use loader::{Batch, Loader, LoaderConfig};
 pub use statistics::mean_std;
+pub use subset::Subset;
+pub use survey::{ClassCount, Depth, Range, Survey, survey};
 
 use crate::error::Result;
 

@@ -1,9 +1,9 @@
-//! Records of a run: lines of JSON for programs, TensorBoard's event files for eyes.
+//! Records of a run.
 
 mod jsonl;
-mod steps;
+mod records;
 mod tensorboard;
 
-pub use jsonl::JsonLines;
-pub use steps::{Steps, read_steps};
+pub use jsonl::{JsonLines, read_evaluations, read_steps};
+pub use records::Records;
 pub use tensorboard::EventFile;

@@ -52,9 +52,9 @@ impl AdamWConfig {
 /// The optimiser: settings, both moments and the number of updates so far.
 pub struct AdamW {
     config: AdamWConfig,
-    pub(super) m: Vec<f32>,
-    pub(super) v: Vec<f32>,
-    pub(super) step: u64,
+    m: Vec<f32>,
+    v: Vec<f32>,
+    step: u64,
 }
 
 impl AdamW {
@@ -75,6 +75,22 @@ impl AdamW {
     /// The first and second moments.
     pub fn moments(&self) -> (&[f32], &[f32]) {
         (&self.m, &self.v)
+    }
+
+    /// Continues from saved moments after `step` updates. On an error the optimiser is unchanged.
+    ///
+    /// # Errors
+    /// [`Error::State`] for moments of another length, or that no updates can lead to.
+    pub fn restore(&mut self, m: Vec<f32>, v: Vec<f32>, step: u64) -> Result<(), Error> {
+        let bad = |reason| Err(Error::State { reason });
+        if m.len() != self.m.len() || v.len() != self.v.len() {
+            return bad(format!("moments of {} and {} parameters, the model has {}", m.len(), v.len(), self.m.len()));
+        }
+        if let Some(index) = m.iter().zip(&v).position(|(m, v)| !(m.is_finite() && v.is_finite() && *v >= 0.0)) {
+            return bad(format!("element {index} has moments {} and {}", m[index], v[index]));
+        }
+        (self.m, self.v, self.step) = (m, v, step);
+        Ok(())
     }
 
     /// One update of `params` along `grads`, each gradient being multiplied by `grad_scale` on the way (clipping, and one
@@ -196,6 +212,19 @@ mod tests {
         let (m, v) = optimiser.moments();
         assert_eq!((&params[2..4], &m[2..4], &v[2..4]), (&[0.5; 2][..], &[0.0; 2][..], &[0.0; 2][..]));
         assert!([0, 1, 4].iter().all(|&i| params[i] != 0.5), "{params:?}");
+    }
+
+    #[test]
+    fn moments_that_no_updates_lead_to_are_refused_and_change_nothing() {
+        let mut optimiser = optimiser(2);
+        let mut refused = |m: &[f32], v: &[f32], needle: &str| {
+            let error = optimiser.restore(m.to_vec(), v.to_vec(), 3).expect_err("refused").to_string();
+            assert!(error.contains(needle), "{error}");
+        };
+        refused(&[0.0], &[0.0, 0.0], "1 and 2 parameters, the model has 2");
+        refused(&[0.0, f32::NAN], &[0.0, 0.0], "element 1 has moments NaN and 0");
+        refused(&[0.0, 0.0], &[-1.0, 0.0], "element 0 has moments 0 and -1");
+        assert_eq!((optimiser.step(), optimiser.moments()), (0, (&[0.0, 0.0][..], &[0.0, 0.0][..])));
     }
 
     #[test]

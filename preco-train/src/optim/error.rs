@@ -1,7 +1,5 @@
 //! What can go wrong in the optimiser.
 
-use std::path::PathBuf;
-
 /// An error of the optimiser.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,32 +34,10 @@ pub enum Error {
         /// What it is.
         value: f32,
     },
-    /// A state file could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The verb: `read` or `write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A file is not a state of this optimiser.
-    #[error("{} is not a state of AdamW: {reason}", path.display())]
+    /// A saved state cannot be this optimiser's.
+    #[error("the state of AdamW cannot be used: {reason}")]
     State {
-        /// The file.
-        path: PathBuf,
         /// What is wrong in it.
         reason: String,
-    },
-    /// A state belongs to another model.
-    #[error("{} holds moments of {file} parameters, the model has {model}: it belongs to another model", path.display())]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// Parameters in the file.
-        file: usize,
-        /// Parameters of the model.
-        model: usize,
     },
 }

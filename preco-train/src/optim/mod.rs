@@ -6,9 +6,9 @@
 
 pub mod adamw;
 pub mod clip;
+pub mod ema;
 pub mod error;
 pub mod groups;
-mod state;
 
 pub use adamw::{AdamW, AdamWConfig};
 pub use error::Error;

@@ -1,17 +1,20 @@
 //! Short runs of a tiny model on generated scenes.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use preco_core::backbones::swin::SwinConfig;
 use preco_core::backend::cpu::Cpu;
 use preco_core::preco::{Method, PrecoConfig};
 use preco_core::simd::Level;
 
-use crate::checkpoint::OutputFolder;
+use crate::checkpoint::{RunFolder, Start};
 use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
-use crate::progress::Silent;
-use crate::tasks::pretrain::{Inputs, Length, Outcome, Pretrain, run};
+use crate::progress::{EvaluationReport, Progress, StepReport};
+use crate::tasks::pretrain::{Inputs, Length, Outcome, Pretrain, Runtime, run};
+use crate::trainer::Ending;
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
 fn config() -> Pretrain {
@@ -26,16 +29,59 @@ fn config() -> Pretrain {
     Pretrain { length: Length::Steps(3), batch_size: 4, ..Pretrain::small(PrecoConfig::new(encoder)) }
 }
 
-fn train(config: &Pretrain, start: Option<Vec<f32>>, folder: &std::path::Path) -> Result<Outcome> {
-    let scenes = SceneGenerator::new(1, 32, 8);
+/// What a run in a folder may add to the settings.
+#[derive(Clone, Copy)]
+struct How {
+    begin: Start,
+    runtime: Runtime,
+    /// Interrupt after this many updates.
+    stop_after: u64,
+}
+
+const FRESH: How = How {
+    begin: Start::Fresh,
+    runtime: Runtime { loader_threads: 1, cache_bytes: 1 << 20, save_every: 0, keep: 2 },
+    stop_after: u64::MAX,
+};
+
+/// Interrupts after so many updates.
+struct Interrupt<'a>(u64, &'a AtomicBool, Vec<String>);
+
+impl Progress for Interrupt<'_> {
+    fn begin(&mut self, _: u64, _: u64) {}
+    fn step(&mut self, report: &StepReport) {
+        if report.step >= self.0 {
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+    fn evaluation(&mut self, _: &EvaluationReport) {}
+    fn message(&mut self, text: &str) {
+        self.2.push(text.to_owned());
+    }
+}
+
+fn train(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path) -> Result<Outcome> {
+    train_how(config, start, folder, FRESH).map(|(outcome, _)| outcome)
+}
+
+fn train_how(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path, how: How) -> Result<(Outcome, Vec<String>)> {
+    let images: crate::tasks::pretrain::Images = Arc::new(SceneGenerator::new(1, 32, 8));
+    let stop = AtomicBool::new(false);
     let inputs = Inputs {
         name: "tiny",
-        images: Arc::new(scenes.clone()),
-        examples: &scenes,
+        images: Arc::clone(&images),
+        held_out: Some(Arc::new(SceneGenerator::new(2, 32, 6))),
+        examples: images,
+        split: None,
         start,
-        output: OutputFolder::prepare(folder, false)?,
+        output: RunFolder::open(folder, how.begin)?,
+        begin: how.begin,
+        settings: "# none\n".to_owned(),
+        stop: &stop,
     };
-    run(config, inputs, &Cpu::new(Level::detect()), &mut Silent)
+    let mut watcher = Interrupt(how.stop_after, &stop, Vec::new());
+    let outcome = run(config, &how.runtime, inputs, &Cpu::new(Level::detect()), &mut watcher)?;
+    Ok((outcome, watcher.2))
 }
 
 /// The bytes of both weight files.
@@ -77,7 +123,10 @@ fn accumulated_batches_update_like_one_large_batch() {
     let (large, small) = (train(&large, None, &one), train(&small, None, &two));
     let (large, small) = (large.expect("run"), small.expect("run"));
     assert_eq!((large.steps, large.images), (small.steps, small.images));
-    assert!((large.first.re - small.first.re).abs() < 0.2 * large.first.re, "{large:?} {small:?}");
+    assert!(
+        (large.first["loss_re"] - small.first["loss_re"]).abs() < 0.2 * large.first["loss_re"],
+        "{large:?} {small:?}"
+    );
     let moved = |folder| {
         let start = preco_core::preco::Preco::new(&config().model).expect("model").layout().init(0);
         let end = floats(folder, &config());
@@ -94,8 +143,8 @@ fn training_lowers_every_term_of_both_methods() {
         let model = PrecoConfig { method, ..base.model.clone() };
         let config = Pretrain { model, length: Length::Steps(60), lr: 3e-3, ..base };
         let outcome = train(&config, None, &root.path().join(format!("{method:?}"))).expect("run");
-        assert!(outcome.last.re < 0.9 * outcome.first.re, "{outcome:?}");
-        assert_eq!(outcome.last.pr.is_some(), method == Method::Preco);
+        assert!(outcome.last["loss_re"] < 0.9 * outcome.first["loss_re"], "{outcome:?}");
+        assert_eq!(outcome.last.contains_key("loss_pr"), method == Method::Preco);
     }
 }
 
@@ -107,7 +156,145 @@ fn a_loss_that_is_no_number_stops_the_run_and_leaves_nothing() {
     let mut start = model.layout().init(0);
     start[model.layout().get("norm.bias").expect("segment").range.start] = f32::NAN;
     let error = train(&config(), Some(start), &folder).expect_err("diverged");
-    assert!(matches!(&error, Error::Diverged { what: "loss", step: 1, segment: Some(_), .. }), "{error:?}");
-    assert!(error.to_string().contains("loss became NaN at step 1, first in "), "{error}");
+    let Error::Diverged { what, step: 1, segment: Some(_), files, last_good: None, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((what.as_str(), files.len()), ("loss_re", 4));
+    let text = error.to_string();
+    assert!(text.contains("loss_re became NaN at step 1, first in ") && text.contains("scene-1-"), "{text}");
     assert!(!folder.exists());
+}
+
+/// Everything of the last checkpoint: parameters, average, moments and position.
+fn checkpoint(folder: &Path) -> Vec<u8> {
+    let mut files: Vec<_> = std::fs::read_dir(folder.join("checkpoints"))
+        .expect("list")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
+    files.sort();
+    std::fs::read(files.last().expect("a checkpoint")).expect("read")
+}
+
+#[test]
+fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    // Two updates a pass, so that some interruptions fall within one; accumulation, average and evaluations with it.
+    let config = Pretrain {
+        accumulate: 2,
+        batch_size: 2,
+        length: Length::Steps(7),
+        ema: Some(0.9),
+        evaluate_every: 2,
+        ..config()
+    };
+    let whole = root.path().join("whole");
+    train(&config, None, &whole).expect("run");
+    for stop_after in 1..7 {
+        let folder = root.path().join(format!("cut-{stop_after}"));
+        let (cut, _) = train_how(&config, None, &folder, How { stop_after, ..FRESH }).expect("run");
+        assert_eq!((cut.ending, cut.steps), (Ending::Interrupted, stop_after));
+        let again = How {
+            begin: Start::Resume,
+            runtime: Runtime { loader_threads: 3, cache_bytes: 0, ..FRESH.runtime },
+            ..FRESH
+        };
+        let (done, said) = train_how(&config, None, &folder, again).expect("resume");
+        assert_eq!((done.ending, done.steps), (Ending::Finished, 7));
+        assert!(said[0].starts_with(&format!("continuing after step {stop_after} ")), "{said:?}");
+        assert!(weights(&folder) == weights(&whole), "weights after {stop_after}");
+        assert!(checkpoint(&folder) == checkpoint(&whole), "checkpoint after {stop_after}");
+        let losses = |folder: &Path| -> Vec<f64> {
+            let steps = crate::log::read_steps(&folder.join("log.jsonl")).expect("log");
+            steps.iter().map(|step| step.loss).collect()
+        };
+        assert_eq!(losses(&folder), losses(&whole), "log after {stop_after}");
+    }
+}
+
+#[test]
+fn a_broken_checkpoint_is_named_and_the_one_before_it_used() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
+    let config = Pretrain { length: Length::Steps(6), ..config() };
+    train(&config, None, &whole).expect("run");
+    let saving = How { runtime: Runtime { save_every: 2, ..FRESH.runtime }, stop_after: 4, ..FRESH };
+    train_how(&config, None, &cut, saving).expect("run");
+    let newest = cut.join("checkpoints/step-0000000004.safetensors");
+    let good = std::fs::read(&newest).expect("read");
+    let mut changed = good.clone();
+    changed[good.len() - 1] ^= 1;
+    for (bytes, reason) in
+        [(&good[..good.len() - 9], "should end at byte"), (&changed, "SHA-256"), (&[][..], "0 bytes")]
+    {
+        std::fs::write(&newest, bytes).expect("write");
+        let (_, said) = train_how(&config, None, &cut, How { begin: Start::Resume, ..FRESH }).expect("resume");
+        assert!(said[0].contains("step-0000000004") && said[0].contains(reason), "{said:?}");
+        assert!(said[1].contains("continuing from") && said[1].contains("step-0000000002"), "{said:?}");
+        assert!(weights(&cut) == weights(&whole), "{reason}");
+        // As after the interruption again.
+        std::fs::remove_file(cut.join("checkpoints/step-0000000006.safetensors")).expect("remove");
+        let two = saving.runtime;
+        std::fs::remove_dir_all(&cut).expect("remove");
+        train_how(&config, None, &cut, How { runtime: two, ..saving }).expect("run");
+    }
+    std::fs::write(cut.join("checkpoints/step-0000000002.safetensors"), b"junk").expect("write");
+    std::fs::write(&newest, b"junk").expect("write");
+    let error = train_how(&config, None, &cut, How { begin: Start::Resume, ..FRESH }).expect_err("none").to_string();
+    assert!(error.contains("none of its 2 checkpoints can be used"), "{error}");
+}
+
+#[test]
+fn another_runs_settings_do_not_continue_a_run() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    train_how(&config(), None, root.path(), How { stop_after: 1, ..FRESH }).expect("run");
+    let before = checkpoint(root.path());
+    for (other, needle) in [
+        (Pretrain { lr: 2e-3, ..config() }, "lr is 0.002 now and was 0.001"),
+        (Pretrain { seed: 9, ..config() }, "seed is 9 now and was 0"),
+        (
+            Pretrain { model: PrecoConfig::new(SwinConfig { embed: 16, ..config().model.encoder }), ..config() },
+            "the model is",
+        ),
+    ] {
+        let error = train_how(&other, None, root.path(), How { begin: Start::Resume, ..FRESH }).expect_err("foreign");
+        assert!(error.to_string().contains(needle), "{error}");
+    }
+    assert!(checkpoint(root.path()) == before, "a refused run has changed the checkpoint");
+}
+
+#[test]
+fn a_run_that_gets_no_better_ends_early_and_keeps_its_best() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    // A rate so small that nothing moves: the first evaluation stays the best.
+    let still = Pretrain {
+        length: Length::Steps(40),
+        lr: 1e-30,
+        min_lr: 0.0,
+        warmup_lr: 0.0,
+        evaluate_every: 2,
+        patience: 3,
+        ..config()
+    };
+    let outcome = train(&still, None, root.path()).expect("run");
+    assert_eq!((outcome.ending, outcome.steps), (Ending::EarlyStop, 8));
+    assert_eq!(outcome.best.map(|(_, step)| step), Some(2));
+    assert!(root.path().join("best/model.safetensors").exists());
+}
+
+#[test]
+fn the_average_is_published_and_lags_behind() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let plain = Pretrain { length: Length::Steps(5), lr: 1e-2, ..config() };
+    let averaged = Pretrain { ema: Some(0.99), ..plain.clone() };
+    let (one, two) = (root.path().join("plain"), root.path().join("averaged"));
+    train(&plain, None, &one).expect("run");
+    train(&averaged, None, &two).expect("run");
+    let start = preco_core::preco::Preco::new(&plain.model).expect("model").layout().init(0);
+    let moved = |folder| {
+        let end = floats(folder, &plain);
+        start.iter().zip(&end).map(|(a, b)| f64::from((a - b).powi(2))).sum::<f64>().sqrt()
+    };
+    let (plain, averaged) = (moved(&one), moved(&two));
+    // Adam moves nearly alike at each of five updates, so the average of what moves by 1, 2, … 5 lies between 3 and 5.
+    assert!(averaged < 0.99 * plain && averaged > 0.6 * plain, "{averaged} of {plain}");
 }

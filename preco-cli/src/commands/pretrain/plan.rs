@@ -1,13 +1,17 @@
 //! Flags and presets to one configuration.
 
-use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
-use preco_train::tasks::pretrain::{Length, Pretrain, Warmup};
+use preco_train::checkpoint::{RunFolder, Start as Begin};
+use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
 use preco_zoo::{ModelFolder, find};
 
 use super::Args;
+use crate::config;
 
 /// Input side of a run on generated scenes, where none is given: pico is done in two minutes.
 const SCENE_SIDE_PX: usize = 64;
@@ -20,18 +24,39 @@ const PAPER_BATCH: usize = 896;
 /// Images per pass and device of SimMIM.
 const SIMMIM_BATCH: usize = 128;
 
+/// Keys of which one rules out the other.
+const EXCLUSIVE: [[&str; 2]; 2] = [["steps", "epochs"], ["model", "init-from"]];
+
+/// The flags over their settings file, or over the settings of the run to continue.
+pub(crate) fn settings(args: &Args) -> Result<Args> {
+    let file = match (&args.config, &args.resume) {
+        (Some(file), _) => file.clone(),
+        (None, Some(run)) => run.join(RunFolder::SETTINGS),
+        (None, None) => return Ok(args.clone()),
+    };
+    let layered = config::layered(&file, args, &EXCLUSIVE)?;
+    let out = args.resume.clone().or(layered.out);
+    Ok(Args { out, force: args.force, resume: args.resume.clone(), config: args.config.clone(), ..layered })
+}
+
 /// What will be done.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The model's name.
     pub name: String,
     /// The settings.
     pub config: Pretrain,
+    /// How it uses the machine.
+    pub runtime: Runtime,
     /// Where the parameters come from.
     pub start: Option<Start>,
+    /// Where the results go.
+    pub out: PathBuf,
+    /// What to do with what is there.
+    pub begin: Begin,
 }
 
 /// A model folder whose parameters a run starts from.
-pub(super) struct Start(ModelFolder);
+pub(crate) struct Start(ModelFolder);
 
 impl Start {
     /// The folder's encoder at the run's input and window, and its decoder where it has one, over fresh parameters.
@@ -51,7 +76,7 @@ impl Start {
 
 impl Plan {
     /// The plan of the flags.
-    pub(super) fn new(args: &Args) -> Result<Self> {
+    pub(crate) fn new(args: &Args) -> Result<Self> {
         let start = args.init_from.as_deref().map(find).transpose()?;
         let (name, mut encoder) = match &start {
             Some(folder) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
@@ -72,11 +97,82 @@ impl Plan {
         encoder.drop_path = args.drop_path.unwrap_or(encoder.drop_path);
         // Before anything is derived from sizes that cannot be.
         encoder.validate()?;
-        Ok(Self { name, config: recipe(args, objective(args, encoder)), start: start.map(Start) })
+        let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        let begin = match (args.resume.is_some(), args.force) {
+            (true, _) => Begin::Resume,
+            (false, true) => Begin::Replace,
+            (false, false) => Begin::Fresh,
+        };
+        let config = recipe(args, objective(args, encoder));
+        config.model.validate()?;
+        Ok(Self { name, config, runtime: runtime(args), start: start.map(Start), out, begin })
+    }
+
+    /// Checks what can be checked without the images.
+    pub(crate) fn check(&self) -> Result<()> {
+        // As many images as one update needs: whether there are more, the run will see.
+        Ok(self.config.validate(self.config.total_batch().max(1))?)
+    }
+
+    /// Every setting with its value, defaults included: a file from which the run can be started again.
+    pub(crate) fn settings(&self, args: &Args) -> Result<String> {
+        let (config, model) = (&self.config, &self.config.model);
+        let (steps, epochs) = match config.length {
+            Length::Steps(steps) => (Some(steps), None),
+            Length::Epochs(epochs) => (None, Some(epochs)),
+        };
+        let absolute = |path: &Option<PathBuf>| -> Result<Option<PathBuf>> {
+            let absolute = path.as_ref().map(std::path::absolute).transpose();
+            absolute.context("the current folder")
+        };
+        let warmup_steps = match config.warmup {
+            Warmup::Steps(steps) => Some(steps),
+            Warmup::Epochs(_) | Warmup::Share(_) => args.warmup_steps,
+        };
+        config::to_toml(&Args {
+            data: absolute(&args.data)?,
+            list: absolute(&args.list)?,
+            val_list: absolute(&args.val_list)?,
+            init_from: absolute(&args.init_from)?,
+            max_unreadable: Some(config.max_unreadable),
+            loader_threads: Some(self.runtime.loader_threads),
+            cache_mb: Some(self.runtime.cache_bytes >> 20),
+            model: args.init_from.is_none().then(|| self.name.trim_start_matches("preco-swin-").to_owned()),
+            input_size: Some(model.encoder.input[0]),
+            window: Some(model.encoder.window[0]),
+            drop_path: Some(model.encoder.drop_path),
+            method: Some(model.method),
+            mask_patch: Some(model.mask_patch),
+            mask_ratio: Some(model.mask_ratio),
+            distance: Some(model.reconstruction),
+            consistency: Some(model.consistency),
+            prompt_region: Some(model.prompt_region),
+            stop_gradient: model.stop_gradient,
+            lambda_re: Some(model.lambdas.re),
+            lambda_pr: Some(model.lambdas.pr),
+            lambda_sc: Some(model.lambdas.sc),
+            epochs,
+            steps,
+            batch_size: Some(config.batch_size),
+            accumulate: Some(config.accumulate),
+            lr: Some(config.lr),
+            min_lr: Some(config.min_lr),
+            warmup_steps,
+            weight_decay: Some(config.optimiser.weight_decay),
+            clip: Some(config.clip.unwrap_or(0.0)),
+            layer_decay: Some(config.groups.layer_decay),
+            ema: config.ema,
+            seed: Some(config.seed),
+            evaluate_every: Some(config.evaluate_every),
+            patience: Some(config.patience),
+            save_every: Some(self.runtime.save_every),
+            keep: Some(self.runtime.keep),
+            ..args.clone()
+        })
     }
 
     /// The objective in a few words.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let model = &self.config.model;
         format!(
             "{}, {:.0} % masked in squares of {} pixels",
@@ -90,27 +186,42 @@ impl Plan {
     }
 }
 
+fn runtime(args: &Args) -> Runtime {
+    let default = Runtime::default();
+    Runtime {
+        loader_threads: args.loader_threads.unwrap_or(default.loader_threads),
+        cache_bytes: args.cache_mb.map_or(default.cache_bytes, |megabytes| megabytes.saturating_mul(1 << 20)),
+        save_every: args.save_every.unwrap_or(default.save_every),
+        keep: args.keep.unwrap_or(default.keep),
+    }
+}
+
 fn objective(args: &Args, encoder: SwinConfig) -> PrecoConfig {
     let fresh = PrecoConfig::new(encoder);
     PrecoConfig {
-        method: args.method,
+        method: args.method.unwrap_or(fresh.method),
         mask_patch: args.mask_patch.unwrap_or(fresh.mask_patch),
-        mask_ratio: args.mask_ratio,
-        reconstruction: args.distance,
-        consistency: args.consistency,
-        prompt_region: args.prompt_region,
+        mask_ratio: args.mask_ratio.unwrap_or(fresh.mask_ratio),
+        reconstruction: args.distance.unwrap_or(fresh.reconstruction),
+        consistency: args.consistency.unwrap_or(fresh.consistency),
+        prompt_region: args.prompt_region.unwrap_or(fresh.prompt_region),
         stop_gradient: args.stop_gradient,
-        lambdas: Lambdas { re: args.lambda_re, pr: args.lambda_pr, sc: args.lambda_sc },
+        lambdas: Lambdas {
+            re: args.lambda_re.unwrap_or(fresh.lambdas.re),
+            pr: args.lambda_pr.unwrap_or(fresh.lambdas.pr),
+            sc: args.lambda_sc.unwrap_or(fresh.lambdas.sc),
+        },
         ..fresh
     }
 }
 
 /// The preset, with what the flags say over it.
 fn recipe(args: &Args, model: PrecoConfig) -> Pretrain {
+    let accumulate = args.accumulate.unwrap_or(1);
     let batch = |default| args.batch_size.unwrap_or(default);
     let mut config = match args.preset.as_deref() {
         Some("paper") => Pretrain { batch_size: batch(PAPER_BATCH), ..Pretrain::paper(model) },
-        Some(_) => Pretrain::simmim(model, batch(SIMMIM_BATCH), args.accumulate),
+        Some(_) => Pretrain::simmim(model, batch(SIMMIM_BATCH), accumulate),
         None => {
             let small = Pretrain::small(model);
             Pretrain { batch_size: batch(small.batch_size), ..small }
@@ -121,13 +232,19 @@ fn recipe(args: &Args, model: PrecoConfig) -> Pretrain {
     }
     let asked = args.steps.map(Length::Steps).or(args.epochs.map(Length::Epochs));
     config.length = asked.unwrap_or(config.length);
-    config.accumulate = args.accumulate;
+    config.accumulate = accumulate;
     config.lr = args.lr.unwrap_or(config.lr);
     config.min_lr = args.min_lr.unwrap_or(config.min_lr.min(config.lr));
     config.warmup = args.warmup_steps.map_or(config.warmup, Warmup::Steps);
     config.optimiser.weight_decay = args.weight_decay.unwrap_or(config.optimiser.weight_decay);
     config.clip = args.clip.map_or(config.clip, |clip| (clip != 0.0).then_some(clip));
     config.groups.layer_decay = args.layer_decay.unwrap_or(config.groups.layer_decay);
-    config.seed = args.seed;
+    config.ema = args.ema;
+    config.evaluate_every = args.evaluate_every.unwrap_or(config.evaluate_every);
+    config.patience = args.patience.unwrap_or(config.patience);
+    // Headers are read before the run, pixels on the way: who leaves out the unreadable means both.
+    let unreadable = if args.skip_unreadable { u32::MAX as usize } else { config.max_unreadable };
+    config.max_unreadable = args.max_unreadable.unwrap_or(unreadable);
+    config.seed = args.seed.unwrap_or(config.seed);
     config
 }

@@ -156,6 +156,12 @@ impl Swin {
         total
     }
 
+    /// Values that a training step keeps for one image: what each block's backward needs.
+    pub fn kept_values(&self) -> f64 {
+        let block = |s: usize| 10.0 * (self.tokens(s) * self.stages[s].channels) as f64;
+        (0..self.stages.len()).map(|s| block(s) * self.stages[s].blocks.len() as f64).sum()
+    }
+
     /// Images to features: [`Tape::features`] and [`Tape::stage`] hold the results.
     ///
     /// # Shapes

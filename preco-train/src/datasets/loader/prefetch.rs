@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::Batch;
+use super::Made;
 use crate::error::{Error, Result};
 
 /// Threads, and the batches they have made.
@@ -30,13 +30,13 @@ struct State {
     next: u64,
     /// Counts the jumps: what was begun before one is thrown away after it.
     jumps: u64,
-    made: BTreeMap<u64, Result<Batch>>,
+    made: BTreeMap<u64, Result<Made>>,
     stop: bool,
 }
 
 impl Prefetch {
     /// Starts `threads` threads that call `make` with the steps to come.
-    pub(super) fn start(threads: usize, make: impl Fn(u64) -> Result<Batch> + Send + Sync + 'static) -> Result<Self> {
+    pub(super) fn start(threads: usize, make: impl Fn(u64) -> Result<Made> + Send + Sync + 'static) -> Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), ahead: threads as u64 + 1 });
         let make = Arc::new(make);
         let mut started = Self { shared, threads: Vec::with_capacity(threads) };
@@ -52,7 +52,7 @@ impl Prefetch {
     }
 
     /// The batch of `step`, waiting for it where it is not yet made.
-    pub(super) fn take(&mut self, step: u64) -> Result<Batch> {
+    pub(super) fn take(&mut self, step: u64) -> Result<Made> {
         let mut state = self.shared.lock();
         if state.wanted != Some(step) {
             state.wanted = Some(step);
@@ -95,7 +95,7 @@ impl Shared {
 }
 
 /// Makes batches until told to stop.
-fn work(shared: &Shared, make: &(impl Fn(u64) -> Result<Batch> + ?Sized)) {
+fn work(shared: &Shared, make: &(impl Fn(u64) -> Result<Made> + ?Sized)) {
     let mut state = shared.lock();
     loop {
         if state.stop {

@@ -6,22 +6,22 @@ use super::*;
 
 /// Images whose colour is their index; `broken` fails, `panics` panics.
 #[derive(Default)]
-struct Made {
+struct Source {
     len: usize,
-    broken: Option<usize>,
+    broken: Vec<usize>,
     panics: Option<usize>,
     reads: AtomicUsize,
 }
 
-impl ImageSource for Made {
+impl ImageSource for Source {
     fn len(&self) -> usize {
         self.len
     }
     fn image(&self, index: usize) -> Result<Rgb8> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         assert_ne!(self.panics, Some(index), "a defect");
-        if self.broken == Some(index) {
-            decode_bytes(b"<html>", std::path::Path::new("broken.jpg"))?;
+        if self.broken.contains(&index) {
+            decode_bytes(b"<html>", &std::path::PathBuf::from(format!("broken{index}.jpg")))?;
         }
         let data = (0..3 * 20 * 15).map(|at| (at * 7 + index * 13) as u8).collect();
         Ok(Rgb8::new(20, 15, data))
@@ -43,13 +43,14 @@ fn config(batch: usize, threads: usize) -> LoaderConfig {
         seed: 7,
         threads,
         cache_bytes: 2000,
+        max_unreadable: 0,
         transform: Pretraining::new([8, 12]),
         normalise: Normalise::default(),
     }
 }
 
 fn loader(len: usize, batch: usize, threads: usize) -> Loader {
-    Loader::new(Arc::new(Made { len, ..Made::default() }), config(batch, threads)).expect("loader")
+    Loader::new(Arc::new(Source { len, ..Source::default() }), config(batch, threads)).expect("loader")
 }
 
 fn batches(loader: &mut Loader, steps: std::ops::Range<u64>) -> Vec<Batch> {
@@ -108,18 +109,93 @@ fn a_set_smaller_than_a_batch_repeats_in_order_with_other_views() {
 #[test]
 fn an_error_in_a_thread_reaches_the_caller_with_the_file_and_the_next_step_goes_on() {
     for threads in [0, 1, 3] {
-        let source = Arc::new(Made { len: 6, broken: Some(4), ..Made::default() });
+        let source = Arc::new(Source { len: 6, broken: vec![4], ..Source::default() });
         let mut loader = Loader::new(source, config(2, threads)).expect("loader");
         let results: Vec<_> = (0..3).map(|step| loader.batch(step)).collect();
         let errors: Vec<String> = results.iter().filter_map(|r| r.as_ref().err()).map(ToString::to_string).collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].contains("broken.jpg") && errors[0].contains("<html>"), "{errors:?}");
+        assert!(errors[0].contains("broken4.jpg") && errors[0].contains("<html>"), "{errors:?}");
+    }
+}
+
+/// Eleven images of which three cannot be read, in batches of three.
+fn damaged(threads: usize, max_unreadable: usize) -> Loader {
+    let source = Arc::new(Source { len: 11, broken: vec![2, 5, 6], ..Source::default() });
+    Loader::new(source, LoaderConfig { max_unreadable, ..config(3, threads) }).expect("loader")
+}
+
+#[test]
+fn unreadable_images_are_replaced_by_the_next_of_the_order_with_any_number_of_threads() {
+    let mut alone = damaged(0, 3);
+    let want = batches(&mut alone, 0..12);
+    assert_eq!(alone.skipped(), 3);
+    let mut whole = loader(11, 3, 0);
+    for (step, made) in want.iter().enumerate() {
+        // The order is that of the whole set, with the next readable image for each that is not.
+        let (epoch, first) = (step as u64 / 3, step % 3 * 3);
+        let order = whole.maker.order(epoch);
+        let next = |slot: usize| (first + slot..).map(|at| order[at % 11]).find(|index| ![2, 5, 6].contains(index));
+        assert_eq!(made.indices, (0..3).filter_map(next).collect::<Vec<_>>(), "step {step}");
+    }
+    assert_ne!(want, batches(&mut whole, 0..12));
+    for threads in [1, 3] {
+        let mut threaded = damaged(threads, 3);
+        assert_eq!(batches(&mut threaded, 0..12), want, "{threads} threads");
+        assert_eq!(threaded.skipped(), 3);
+        let mut resumed = damaged(threads, 3);
+        assert_eq!(batches(&mut resumed, 7..12), want[7..], "{threads} threads, from step 7");
     }
 }
 
 #[test]
+fn one_unreadable_image_too_many_is_an_error_at_the_same_step_with_any_number_of_threads() {
+    let failing = |threads| {
+        let mut loader = damaged(threads, 2);
+        let (step, error) = (0..12).find_map(|step| Some((step, loader.batch(step).err()?))).expect("three of two");
+        // Two are met in one step, of which one would be allowed: neither is accepted.
+        (step, loader.skipped(), error.to_string())
+    };
+    let want = failing(0);
+    assert_eq!(want.1, 1);
+    assert!(want.2.contains("3 images cannot be read and 2 may be missing"), "{want:?}");
+    for file in ["broken2.jpg", "broken5.jpg", "broken6.jpg", "<html>"] {
+        assert!(want.2.contains(file), "no {file} in {want:?}");
+    }
+    for threads in [1, 3] {
+        assert_eq!(failing(threads), want, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_set_without_a_readable_image_is_an_error_and_not_an_endless_search() {
+    let source = Arc::new(Source { len: 7, broken: (0..7).collect(), ..Source::default() });
+    let mut loader = Loader::new(source, LoaderConfig { max_unreadable: 50, ..config(2, 1) }).expect("loader");
+    let error = loader.batch(0).expect_err("nothing to show").to_string();
+    assert!(error.contains("7 images cannot be read") && error.contains("and 2 more"), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_tried_once() {
+    let source = Arc::new(Source { len: 4, broken: vec![1], ..Source::default() });
+    let big = LoaderConfig { max_unreadable: 1, cache_bytes: 1 << 20, ..config(4, 0) };
+    let mut loader = Loader::new(Arc::clone(&source) as _, big).expect("loader");
+    batches(&mut loader, 0..5);
+    assert_eq!(source.reads.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn waiting_is_measured() {
+    let mut loader = loader(11, 3, 0);
+    assert_eq!(loader.waited(), Duration::ZERO);
+    loader.batch(0).expect("batch");
+    let once = loader.waited();
+    loader.batch(1).expect("batch");
+    assert!(Duration::ZERO < once && once < loader.waited());
+}
+
+#[test]
 fn a_panic_in_a_thread_is_an_error_and_not_an_endless_wait() {
-    let source = Arc::new(Made { len: 1, panics: Some(0), ..Made::default() });
+    let source = Arc::new(Source { len: 1, panics: Some(0), ..Source::default() });
     let mut loader = Loader::new(source, config(2, 2)).expect("loader");
     for _ in 0..2 {
         let error = loader.batch(0).expect_err("panics").to_string();
@@ -129,7 +205,7 @@ fn a_panic_in_a_thread_is_an_error_and_not_an_endless_wait() {
 
 #[test]
 fn dropping_a_loader_stops_its_threads() {
-    let source = Arc::new(Made { len: 50, ..Made::default() });
+    let source = Arc::new(Source { len: 50, ..Source::default() });
     let mut loader = Loader::new(Arc::clone(&source) as _, config(1, 3)).expect("loader");
     loader.batch(0).expect("batch");
     drop(loader);
@@ -140,7 +216,7 @@ fn dropping_a_loader_stops_its_threads() {
 
 #[test]
 fn nothing_to_load_is_an_error() {
-    let made = |len| Arc::new(Made { len, ..Made::default() });
+    let made = |len| Arc::new(Source { len, ..Source::default() });
     assert!(Loader::new(made(0), config(2, 1)).is_err());
     let error = Loader::new(made(5), config(0, 1)).err().expect("batch of 0").to_string();
     assert!(error.contains("batches of 0 from 5 images"), "{error}");

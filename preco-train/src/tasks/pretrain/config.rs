@@ -6,7 +6,7 @@ use preco_core::spec::Preprocess;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::optim::{AdamWConfig, GroupOptions, Groups};
+use crate::optim::{AdamWConfig, GroupOptions, Groups, ema};
 use crate::schedule::{Cosine, Schedule};
 
 /// The batch that SimMIM's learning rates are given for.
@@ -80,6 +80,14 @@ pub struct Pretrain {
     pub groups: GroupOptions,
     /// The gradient's largest norm.
     pub clip: Option<f64>,
+    /// Decay of the parameters' moving average, which is then what is measured and published.
+    pub ema: Option<f64>,
+    /// Updates between evaluations on held-out images; 0 for one at the end only.
+    pub evaluate_every: u64,
+    /// Evaluations without a better one after which the run ends; 0 for never.
+    pub patience: u64,
+    /// Images that may be unreadable; each is passed over for the next of its pass.
+    pub max_unreadable: usize,
     /// The seed of everything random.
     pub seed: u64,
 }
@@ -99,6 +107,10 @@ impl Pretrain {
             optimiser: AdamWConfig::default(),
             groups: GroupOptions::default(),
             clip: Some(5.0),
+            ema: None,
+            evaluate_every: 0,
+            patience: 0,
+            max_unreadable: 0,
             seed: 0,
         }
     }
@@ -189,6 +201,7 @@ impl Pretrain {
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             return fail(format!("clip {} must be above 0", self.clip.unwrap_or_default()));
         }
+        self.ema.map_or(Ok(()), ema::validate)?;
         self.optimiser.validate()?;
         // The factor is checked whatever the layout; prefixes to freeze belong to no pre-training.
         Groups::new(&Layout::default(), &self.groups)?;

@@ -1,10 +1,14 @@
 //! Pre-training an encoder on images without labels.
 //!
-//! [`Pretrain`] says everything a run depends on, [`run`] does it and leaves a model folder, a log and two pictures.
+//! [`Pretrain`] says everything a run depends on, [`run`] does it and leaves a model folder, checkpoints, a log, a
+//! report and two pictures. [`Pretraining`] is the task as the loop sees it.
 
 mod config;
+mod page;
 mod pictures;
 mod run;
+mod task;
 
 pub use config::{Length, Pretrain, Warmup};
-pub use run::{Inputs, Losses, Outcome, run};
+pub use run::{Images, Inputs, Outcome, Runtime, run};
+pub use task::Pretraining;

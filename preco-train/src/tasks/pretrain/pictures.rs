@@ -19,21 +19,17 @@ const EXAMPLES: usize = 8;
 /// What covers a masked pixel.
 const COVER: [u8; 3] = [127, 127, 127];
 
+/// The terms as people know them.
+pub(super) const TERMS: [(&str, &str); 3] = [("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")];
+
 /// The curve of every term over the steps.
 pub(super) fn losses(history: &[StepReport]) -> Rgb8 {
-    let points = |term: fn(&StepReport) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
-        history.iter().map(|step| term(step).map(|value| (step.step as f64, value))).collect()
-    };
-    let mut curve = LossCurve::new("pre-training loss");
-    let terms = [
-        ("total", points(|step| Some(step.loss))),
-        ("L_Re", points(|step| Some(step.loss_re))),
-        ("L_Pr", points(|step| step.loss_pr)),
-        ("L_Sc", points(|step| step.loss_sc)),
-    ];
-    for (name, points) in terms {
-        if let Some(points) = points {
-            curve = curve.series(name, points);
+    let total = history.iter().map(|step| (step.step as f64, step.loss)).collect();
+    let mut curve = LossCurve::new("pre-training loss").series("total", total);
+    for (label, name) in TERMS {
+        let points = history.iter().map(|step| Some((step.step as f64, *step.terms.get(name)?)));
+        if let Some(points) = points.collect() {
+            curve = curve.series(label, points);
         }
     }
     curve.render(960, 540)
@@ -56,10 +52,14 @@ pub(super) fn reconstructions(
     let length = 3 * height * width;
     let mut tape = Tape::new(cpu, Keep::Inputs);
     let mut sheet = ReconstructionSheet::new();
-    for index in 0..examples.len().min(EXAMPLES) {
+    let mut shown = 0;
+    for index in 0..examples.len() {
+        let input = match view::tensor(examples, &[index], &preprocess) {
+            Err(_) if config.max_unreadable > 0 => continue,
+            input => input?,
+        };
         let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
-        let input = view::tensor(examples, &[index], &preprocess)?;
         model.forward(cpu, params, &input, &[mask], &Pass::inference(), &mut tape)?;
         let drawn = model.predictions(cpu, &tape);
         let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
@@ -68,6 +68,10 @@ pub(super) fn reconstructions(
         row.push(pasted(&original, &picture(&drawn.masked), &pixels));
         row.extend(drawn.prompt.map(|prompt| picture(&prompt)));
         sheet = sheet.row(row);
+        shown += 1;
+        if shown == EXAMPLES {
+            break;
+        }
     }
     Ok(sheet.render())
 }

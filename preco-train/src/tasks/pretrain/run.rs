@@ -1,51 +1,72 @@
 //! A run from images to a model folder.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use preco_core::backend::cpu::Cpu;
 use preco_core::imagery::write_png;
-use preco_core::preco::Preco;
 use serde::Serialize;
 
-use super::{Pretrain, pictures};
-use crate::augment::Pretraining;
-use crate::checkpoint::{OutputFolder, write_model};
+use super::page::{self, About};
+use super::{Pretrain, Pretraining, pictures};
+use crate::augment::Pretraining as Views;
+use crate::checkpoint::{RunFolder, Start, Store};
+use crate::datasets::split::Split;
 use crate::datasets::{ImageSource, Loader, LoaderConfig};
 use crate::error::{Error, Result};
+use crate::log::{Records, read_evaluations, read_steps};
 use crate::optim::{AdamW, Groups};
 use crate::progress::{Progress, StepReport};
-use crate::trainer::Trainer;
+use crate::task::Task;
+use crate::trainer::{Ending, Identity, State, Trainer};
 
-/// Decoded images up to this size stay in memory.
-const CACHE_BYTES: u64 = 1 << 30;
+/// Images with their names.
+pub type Images = Arc<dyn ImageSource + Send + Sync>;
 
 /// What a run reads and where it writes.
 pub struct Inputs<'a> {
     /// The model's name, such as `preco-swin-pico`.
     pub name: &'a str,
     /// The images to train on.
-    pub images: Arc<dyn ImageSource + Send + Sync>,
+    pub images: Images,
+    /// Images to measure on while training.
+    pub held_out: Option<Images>,
     /// Images for the picture of reconstructions; where held-out ones are to be had, those.
-    pub examples: &'a dyn ImageSource,
+    pub examples: Images,
+    /// Who is trained on and who held out, by name; a file of the run.
+    pub split: Option<Split>,
     /// Parameters to start from, in the model's layout; `None` for fresh ones.
     pub start: Option<Vec<f32>>,
     /// Where the results go.
-    pub output: OutputFolder,
+    pub output: RunFolder,
+    /// Whether the run in that folder goes on.
+    pub begin: Start,
+    /// The settings as TOML, kept beside the results.
+    pub settings: String,
+    /// Becomes true when the run is to save and leave after the step at hand.
+    pub stop: &'a AtomicBool,
 }
 
-/// Losses averaged over some steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Losses {
-    /// The weighted sum.
-    pub total: f64,
-    /// L_Re.
-    pub re: f64,
-    /// L_Pr; absent without a prompt branch.
-    pub pr: Option<f64>,
-    /// L_Sc; absent without a prompt branch.
-    pub sc: Option<f64>,
+/// How a run uses the machine: nothing here changes a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Runtime {
+    /// Threads that decode images ahead of the step.
+    pub loader_threads: usize,
+    /// Decoded images up to this size stay in memory.
+    pub cache_bytes: u64,
+    /// Updates between checkpoints; 0 for one at the end only.
+    pub save_every: u64,
+    /// Checkpoints that stay.
+    pub keep: usize,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self { loader_threads: 1, cache_bytes: 1 << 30, save_every: 500, keep: 2 }
+    }
 }
 
 /// What a run did.
@@ -55,91 +76,143 @@ pub struct Outcome {
     pub folder: PathBuf,
     /// Parameters trained.
     pub parameters: usize,
-    /// Updates done.
+    /// Updates done, those before an interruption included.
     pub steps: u64,
     /// Images seen, counting repeats.
-    pub images: usize,
-    /// Time of the training loop.
+    pub images: u64,
+    /// Time of the training loop, since this start.
     pub seconds: f64,
-    /// The mean over the first tenth of the steps.
-    pub first: Losses,
+    /// The share of it spent waiting for images.
+    pub wait_share: f64,
+    /// Images that could not be read and were passed over.
+    pub unreadable: usize,
+    /// Why it ended.
+    #[serde(serialize_with = "ending")]
+    pub ending: Ending,
+    /// `loss` and its terms, the mean over the first tenth of the steps.
+    pub first: BTreeMap<String, f64>,
     /// The mean over the last tenth.
-    pub last: Losses,
+    pub last: BTreeMap<String, f64>,
+    /// The best evaluation: its value of L_Re and its step.
+    pub best: Option<(f64, u64)>,
 }
 
-/// Trains as `config` says and writes the model, the log, the loss curve and the reconstructions.
+fn ending<S: serde::Serializer>(ending: &Ending, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(match ending {
+        Ending::Finished => "finished",
+        Ending::EarlyStop => "early_stop",
+        Ending::Interrupted => "interrupted",
+    })
+}
+
+/// Trains as `config` says and writes checkpoints and the log on the way, and at the end the model, the loss curve, the
+/// reconstructions and the report.
 ///
 /// # Errors
-/// Settings that cannot be, images that cannot be read, [`Error::Diverged`], and files that cannot be written. No model is
-/// written then.
-pub fn run(config: &Pretrain, inputs: Inputs<'_>, cpu: &Cpu, progress: &mut dyn Progress) -> Result<Outcome> {
+/// Settings that cannot be, images that cannot be read, [`Error::Diverged`], [`Error::Resume`], and files that cannot be
+/// written. No model is written then; checkpoints stay.
+pub fn run(
+    config: &Pretrain,
+    runtime: &Runtime,
+    inputs: Inputs<'_>,
+    cpu: &Cpu,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
     let count = inputs.images.len();
     config.validate(count)?;
-    let model = Preco::new(&config.model)?;
-    let mut params = match inputs.start {
-        Some(start) if start.len() == model.layout().len() => start,
+    let mut task = Pretraining::new(inputs.name, config, cpu, inputs.held_out)?;
+    let identity = identity(config, &task, inputs.images.as_ref())?;
+    let params = match inputs.start {
+        Some(start) if start.len() == task.layout().len() => start,
         Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
-        None => model.layout().init(config.seed),
+        None => task.layout().init(config.seed),
     };
+    let mut state = State {
+        average: config.ema.map(|_| params.clone()),
+        optimiser: AdamW::new(params.len(), config.optimiser.clone())?,
+        params,
+        step: 0,
+        best: None,
+    };
+    let store = Store::new(inputs.output.path(), runtime.keep);
+    let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
+    if inputs.begin == Start::Resume {
+        let path = store.resume(&mut state, &identity, |line| records.message(line))?;
+        records.message(&format!("continuing after step {} ({})", state.step, path.display()));
+        records.resume(state.step);
+    }
     let preprocess = config.preprocess();
     let loading = LoaderConfig {
         batch: config.batch_size,
         seed: config.seed,
-        threads: 1,
-        cache_bytes: CACHE_BYTES,
-        transform: Pretraining::new(preprocess.size),
+        threads: runtime.loader_threads,
+        cache_bytes: runtime.cache_bytes,
+        max_unreadable: config.max_unreadable,
+        transform: Views::new(preprocess.size),
         normalise: preprocess.normalise,
     };
     let started = Instant::now();
-    let history = Trainer {
-        model: &model,
-        cpu,
-        loader: Loader::new(inputs.images, loading)?,
+    let images = Arc::clone(&inputs.images);
+    let mut trainer = Trainer {
+        loader: Loader::new(Arc::clone(&inputs.images), loading)?,
+        name: &|index| images.name(index),
         images: count,
         steps: config.steps(count),
         accumulate: config.accumulate,
         schedule: config.schedule(count),
-        optimiser: AdamW::new(params.len(), config.optimiser.clone())?,
-        groups: Groups::new(model.layout(), &config.groups)?,
+        groups: Groups::new(task.layout(), &config.groups)?,
         clip: config.clip,
+        ema: config.ema,
+        evaluate_every: config.evaluate_every,
+        patience: config.patience,
+        save_every: runtime.save_every,
         seed: config.seed,
-    }
-    .train(&mut params, &mut inputs.output.log(), progress)?;
+        identity,
+        store,
+        stop: inputs.stop,
+    };
+    let ending = trainer.train(&mut task, &mut state, &inputs.output, &mut records)?;
     let seconds = started.elapsed().as_secs_f64();
 
-    let folder = inputs.output.path();
-    write_model(folder, inputs.name, &model, &params, &preprocess)?;
-    write_pictures(
-        &inputs.output,
-        &history,
-        pictures::reconstructions(&model, &params, cpu, inputs.examples, config)?,
-    )?;
+    let log = inputs.output.file(RunFolder::LOG);
+    let history = read_steps(&log)?;
+    if ending != Ending::Interrupted {
+        task.save(state.published(), inputs.output.path())?;
+        let (model, params) = (task.model(), state.published());
+        write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
+        let sheet = inputs.output.file(RunFolder::RECONSTRUCTION);
+        write_png(&pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?, &sheet)?;
+        let about = About { name: inputs.name, images: count, parameters: params.len(), settings: &inputs.settings };
+        page::write(&inputs.output, about, &history, &read_evaluations(&log)?)?;
+    }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
-        folder: folder.into(),
-        parameters: params.len(),
-        steps: history.len() as u64,
-        images: history.len() * config.total_batch(),
+        folder: inputs.output.path().into(),
+        parameters: state.params.len(),
+        steps: state.step,
+        images: state.step * config.total_batch() as u64,
         seconds,
+        wait_share: records.wait_share(),
+        unreadable: trainer.loader.skipped(),
+        ending,
         first: mean(&history[..tenth]),
         last: mean(&history[history.len() - tenth..]),
+        best: state.best.map(|best| (best.value, best.step)),
     })
 }
 
-fn write_pictures(output: &OutputFolder, history: &[StepReport], sheet: preco_core::imagery::Rgb8) -> Result<()> {
-    write_png(&pictures::losses(history), &output.file(OutputFolder::LOSS))?;
-    write_png(&sheet, &output.file(OutputFolder::RECONSTRUCTION))?;
-    Ok(())
+/// What a checkpoint of this run must say of itself.
+fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource) -> Result<Identity> {
+    let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
+    let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
+    Ok(Identity::new("pretrain", task.layout(), (0..images.len()).map(|index| images.name(index)), settings))
 }
 
-fn mean(steps: &[StepReport]) -> Losses {
+fn mean(steps: &[StepReport]) -> BTreeMap<String, f64> {
     let n = steps.len() as f64;
-    let optional =
-        |term: fn(&StepReport) -> Option<f64>| steps.iter().map(term).sum::<Option<f64>>().map(|sum| sum / n);
-    Losses {
-        total: steps.iter().map(|step| step.loss).sum::<f64>() / n,
-        re: steps.iter().map(|step| step.loss_re).sum::<f64>() / n,
-        pr: optional(|step| step.loss_pr),
-        sc: optional(|step| step.loss_sc),
+    let mut sums = BTreeMap::from([("loss".to_owned(), steps.iter().map(|step| step.loss).sum::<f64>() / n)]);
+    for (name, value) in steps.iter().flat_map(|step| &step.terms) {
+        *sums.entry(name.clone()).or_default() += value / n;
     }
+    sums
 }

@@ -1,0 +1,72 @@
+//! `config`: what a run would do, before it does it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::pretrain::{Args, Plan, settings};
+use crate::output::{Report, one_line};
+
+/// What to do with settings.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Config {
+    /// Print every setting of a pre-training run, from file, flags and defaults, as a settings file
+    #[command(allow_negative_numbers = true)]
+    Show(Box<Args>),
+    /// Say whether a settings file is one; exit code 1 where it is not
+    Check {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    /// All settings, as TOML.
+    Settings { toml: String },
+    /// Whether the file can be used.
+    Verdict { file: PathBuf, valid: bool, reason: Option<String> },
+}
+
+/// Runs the command.
+pub(crate) fn execute(command: &Config) -> Result<Answer> {
+    match command {
+        Config::Show(args) => {
+            let args = settings(args)?;
+            Ok(Answer::Settings { toml: Plan::new(&args)?.settings(&args)? })
+        }
+        Config::Check { file } => {
+            let args = Args { config: Some(file.clone()), ..Args::default() };
+            let checked = settings(&args).and_then(|args| Plan::new(&args)?.check());
+            let reason = checked.err().map(|error| one_line(&error));
+            Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
+        }
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Settings { toml } => write!(out, "{toml}"),
+            Self::Verdict { file, reason: Some(reason), .. } if reason.contains(&file.display().to_string()) => {
+                writeln!(out, "{reason}")
+            }
+            Self::Verdict { file, reason: Some(reason), .. } => writeln!(out, "{}: {reason}", file.display()),
+            Self::Verdict { file, .. } => {
+                writeln!(out, "{} is valid\nnext: preco-cli pretrain --config {}", file.display(), file.display())
+            }
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Verdict { valid: false, .. } => 1,
+            _ => 0,
+        }
+    }
+}

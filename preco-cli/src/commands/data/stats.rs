@@ -1,0 +1,62 @@
+//! `data stats`: the colours of a data set, as a model's preprocessing wants them.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use preco_train::datasets::{ImageFolder, ImageSource, Scan, mean_std};
+use serde::Serialize;
+
+use crate::output::Report;
+
+/// Measure the mean and deviation of each band
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of JPEG, PNG or WebP images
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Text file with a path within DIR on each line: measure these only
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+    /// Leave out files that are no readable images
+    #[arg(long)]
+    skip_unreadable: bool,
+}
+
+/// Of values in `[0, 1]`, with the keys of `preprocessor_config.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stats {
+    folder: PathBuf,
+    list: Option<PathBuf>,
+    images: usize,
+    /// Red, green, blue.
+    image_mean: [f32; 3],
+    image_std: [f32; 3],
+}
+
+/// Runs the command.
+pub(crate) fn execute(args: &Args) -> Result<Stats> {
+    let scan = Scan { list: args.list.clone(), skip_unreadable: args.skip_unreadable };
+    let images = ImageFolder::scan_with(&args.folder, &scan)?;
+    let found = mean_std(&images, images.len())?;
+    Ok(Stats {
+        folder: args.folder.clone(),
+        list: args.list.clone(),
+        images: images.len(),
+        image_mean: found.mean,
+        image_std: found.std,
+    })
+}
+
+impl Report for Stats {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { folder, list, images, image_mean, image_std } = self;
+        writeln!(out, "{images} images of {}, values from 0 to 1", folder.display())?;
+        writeln!(out, "{:10} {:>8} {:>8} {:>8}", "", "red", "green", "blue")?;
+        for (name, [red, green, blue]) in [("image_mean", image_mean), ("image_std", image_std)] {
+            writeln!(out, "{name:10} {red:>8.5} {green:>8.5} {blue:>8.5}")?;
+        }
+        let list = list.as_ref().map(|list| format!(" --list {}", list.display())).unwrap_or_default();
+        writeln!(out, "next: preco-cli pretrain --data {}{list}", folder.display())
+    }
+}

@@ -1,0 +1,113 @@
+//! One labelled image, whatever is known about it.
+
+use preco_core::imagery::Rgb8;
+
+use crate::datasets::scenes::{CLASSES, Scene};
+
+/// A mask's value where nothing is known: padding and erased pixels. Losses and metrics leave it out.
+pub const IGNORE: u8 = 255;
+
+/// A byte for each pixel, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plane {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height * width` values.
+    pub data: Vec<u8>,
+}
+
+/// An object's extent and class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledBox {
+    /// Left, top, right, bottom in pixels; half-open, so `right - left` is the width.
+    pub xyxy: [f32; 4],
+    /// An index into the data set's classes.
+    pub class: usize,
+    /// True for what detectors are not judged by: crowds and objects marked as difficult.
+    pub is_difficult: bool,
+}
+
+/// An object's visible pixels and class. Its box is the tight one around them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// An index into the data set's classes.
+    pub class: usize,
+    /// 1 on the object, 0 elsewhere; as large as the image.
+    pub pixels: Plane,
+}
+
+/// An image with every kind of label that a task may ask for; what a data set does not know is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The picture.
+    pub image: Rgb8,
+    /// A weight for each class: one 1 for a single label, several for many, shares after mixing. Empty where unknown.
+    pub label: Vec<f32>,
+    /// The class of each pixel, or [`IGNORE`]; as large as the image.
+    pub mask: Option<Plane>,
+    /// Boxes.
+    pub boxes: Vec<LabelledBox>,
+    /// Objects by their pixels.
+    pub instances: Vec<Instance>,
+}
+
+impl Plane {
+    /// A plane of one value.
+    pub fn filled(width: usize, height: usize, value: u8) -> Self {
+        Self { width, height, data: vec![value; width * height] }
+    }
+
+    /// The value at a place within the plane.
+    ///
+    /// # Panics
+    /// Where `x` or `y` is out of range.
+    pub fn get(&self, x: usize, y: usize) -> u8 {
+        assert!(x < self.width, "column {x} of {}", self.width);
+        self.data[y * self.width + x]
+    }
+}
+
+impl Instance {
+    /// The tight box around the pixels, `None` where there are none.
+    pub fn xyxy(&self) -> Option<[f32; 4]> {
+        let width = self.pixels.width;
+        let mut bounds: Option<[usize; 4]> = None;
+        for (at, _) in self.pixels.data.iter().enumerate().filter(|(_, pixel)| **pixel != 0) {
+            let (x, y) = (at % width, at / width);
+            let [left, top, right, bottom] = bounds.unwrap_or([x, y, x + 1, y + 1]);
+            bounds = Some([left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)]);
+        }
+        bounds.map(|bounds| bounds.map(|bound| bound as f32))
+    }
+}
+
+impl From<Rgb8> for Sample {
+    /// An image about which nothing is known.
+    fn from(image: Rgb8) -> Self {
+        Self { image, label: Vec::new(), mask: None, boxes: Vec::new(), instances: Vec::new() }
+    }
+}
+
+impl From<Scene> for Sample {
+    fn from(scene: Scene) -> Self {
+        let (width, height) = (scene.image.width(), scene.image.height());
+        let pixels = |id: u16| Plane {
+            width,
+            height,
+            data: scene.instances.iter().map(|&pixel| u8::from(pixel == id)).collect(),
+        };
+        Self {
+            label: (0..CLASSES.len()).map(|class| f32::from(u8::from(class == scene.class))).collect(),
+            boxes: scene
+                .boxes
+                .iter()
+                .map(|b| LabelledBox { xyxy: b.xyxy.map(|v| v as f32), class: b.class, is_difficult: false })
+                .collect(),
+            instances: scene.boxes.iter().map(|b| Instance { class: b.class, pixels: pixels(b.instance) }).collect(),
+            mask: Some(Plane { width, height, data: scene.mask }),
+            image: scene.image,
+        }
+    }
+}

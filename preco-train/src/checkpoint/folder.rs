@@ -1,0 +1,227 @@
+//! The folder of a run: usable before the first step, whole after the last, untouched by a run that never started, and
+//! one run's at a time.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::store::CHECKPOINTS;
+use crate::error::{Error, Result};
+
+/// Held for as long as the run lives; the system lets go of it when the process dies, however it dies.
+const LOCK: &str = ".lock";
+/// The folder of the best parameters.
+const BEST: &str = "best";
+
+/// Everything a run writes, files and folders.
+const PARTS: [&str; 12] = [
+    RunFolder::LOG,
+    RunFolder::SETTINGS,
+    RunFolder::SPLIT,
+    RunFolder::REPORT,
+    "model.safetensors",
+    "decoder.safetensors",
+    "config.json",
+    "preprocessor_config.json",
+    RunFolder::LOSS,
+    RunFolder::RECONSTRUCTION,
+    CHECKPOINTS,
+    BEST,
+];
+
+/// What to do with what a folder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A run of its own: the folder holds none yet.
+    Fresh,
+    /// A run of its own, in place of whatever was there; that goes when the first step is done.
+    Replace,
+    /// The run that is there goes on.
+    Resume,
+}
+
+/// A folder that can be written and that no other process is training in.
+///
+/// Folders it created are removed again on drop while they are empty.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    created: Vec<PathBuf>,
+    /// Released by the system when dropped.
+    lock: Option<File>,
+}
+
+impl RunFolder {
+    /// The steps' records.
+    pub const LOG: &str = "log.jsonl";
+    /// The settings, merged from file and flags: a run can be started from them again.
+    pub const SETTINGS: &str = "run.toml";
+    /// Which image was trained on and which held out.
+    pub const SPLIT: &str = "split.tsv";
+    /// The page about the run.
+    pub const REPORT: &str = "report.html";
+    /// The picture of the losses.
+    pub const LOSS: &str = "loss.png";
+    /// The picture of reconstructions.
+    pub const RECONSTRUCTION: &str = "reconstruction.png";
+
+    /// Creates `path` where it is missing, tries to write in it and takes its lock.
+    ///
+    /// # Errors
+    /// [`Error::Output`] where it cannot be written, another run is in it, or what it holds does not suit `start`.
+    pub fn open(path: &Path, start: Start) -> Result<Self> {
+        let wrong = |reason: String| Error::Output { path: path.into(), reason };
+        let has_checkpoints = path.join(CHECKPOINTS).exists();
+        if start == Start::Fresh
+            && let Some(name) = PARTS.iter().find(|name| path.join(name).exists())
+        {
+            let go_on = if has_checkpoints { ", continue it with --resume" } else { "" };
+            return Err(wrong(format!(
+                "holds a run already ({name}); choose another folder{go_on}, or replace it with --force"
+            )));
+        }
+        if start == Start::Resume && !has_checkpoints {
+            return Err(wrong("holds no checkpoints, so there is nothing to continue".to_owned()));
+        }
+        let mut missing: Vec<PathBuf> = path
+            .ancestors()
+            .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
+            .map(Into::into)
+            .collect();
+        missing.reverse();
+        let mut folder = Self { path: path.into(), created: Vec::new(), lock: None };
+        for part in missing {
+            std::fs::create_dir(&part)
+                .map_err(|error| wrong(format!("cannot create the output folder {}: {error}", part.display())))?;
+            folder.created.push(part);
+        }
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
+        let lock = lock.map_err(|error| wrong(format!("cannot write in the output folder: {error}")))?;
+        match lock.try_lock() {
+            Ok(()) => folder.lock = Some(lock),
+            Err(TryLockError::WouldBlock) => {
+                return Err(wrong(
+                    "another run is training in it; choose another folder or wait for its end".to_owned(),
+                ));
+            }
+            // A file system without locks: nothing to hold, nothing to refuse.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(path = %path.display(), %error, "the folder cannot be locked");
+                folder.lock = Some(lock);
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder of the best parameters, made where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn best(&self) -> Result<PathBuf> {
+        let path = self.path.join(BEST);
+        std::fs::create_dir_all(&path).map_err(|source| Error::Io { action: "write", path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Removes what an earlier run left: it must not be taken for this one's.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path of what stays.
+    pub fn clear(&self) -> Result<()> {
+        let events = std::fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.path());
+        let events = events.filter(|path| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("events.out.tfevents."))
+        });
+        for path in PARTS.iter().map(|name| self.path.join(name)).chain(events).filter(|path| path.exists()) {
+            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(|source| Error::Io { action: "remove", path, source })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        if self.lock.take().is_some() {
+            // Gone before the lock is taken by the next run, or left for it: either is a free folder.
+            let _ = std::fs::remove_file(self.path.join(LOCK));
+        }
+        // Innermost first; a folder that holds anything refuses, and so do those around it.
+        while self.created.pop().is_some_and(|path| std::fs::remove_dir(path).is_ok()) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_never_started_leaves_no_folder() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let inner = root.path().join("a/b");
+        drop(RunFolder::open(&inner, Start::Fresh).expect("open"));
+        assert_eq!(std::fs::read_dir(root.path()).expect("list").count(), 0);
+        let folder = RunFolder::open(&inner, Start::Fresh).expect("open");
+        std::fs::write(folder.file(RunFolder::LOG), "{}").expect("write");
+        drop(folder);
+        assert_eq!(std::fs::read_dir(&inner).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn an_earlier_run_is_replaced_only_on_request() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        std::fs::write(root.path().join("config.json"), "{}").expect("write");
+        let error = RunFolder::open(root.path(), Start::Fresh).expect_err("occupied").to_string();
+        assert!(error.contains("config.json") && error.contains("--force") && !error.contains("--resume"), "{error}");
+        std::fs::create_dir(root.path().join(CHECKPOINTS)).expect("create");
+        let error = RunFolder::open(root.path(), Start::Fresh).expect_err("occupied").to_string();
+        assert!(error.contains("--resume"), "{error}");
+        let folder = RunFolder::open(root.path(), Start::Replace).expect("open");
+        std::fs::write(root.path().join("mine.txt"), "").expect("write");
+        std::fs::write(root.path().join("events.out.tfevents.1.preco"), "").expect("write");
+        assert!(root.path().join("config.json").exists(), "lost before the first step");
+        folder.clear().expect("clear");
+        drop(folder);
+        let left: Vec<_> = std::fs::read_dir(root.path()).expect("list").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, ["mine.txt"]);
+    }
+
+    #[test]
+    fn a_folder_is_one_runs_at_a_time() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let first = RunFolder::open(root.path(), Start::Fresh).expect("open");
+        let error = RunFolder::open(root.path(), Start::Fresh).expect_err("in use").to_string();
+        assert!(error.contains("another run is training in it"), "{error}");
+        drop(first);
+        RunFolder::open(root.path(), Start::Fresh).expect("free again");
+    }
+
+    #[test]
+    fn nothing_can_be_continued_where_nothing_was_saved() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let error = RunFolder::open(&root.path().join("none"), Start::Resume).expect_err("empty").to_string();
+        assert!(error.contains("nothing to continue"), "{error}");
+        assert_eq!(std::fs::read_dir(root.path()).expect("list").count(), 0);
+    }
+
+    #[test]
+    fn a_folder_below_a_file_is_refused() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let file = root.path().join("file");
+        std::fs::write(&file, "").expect("write");
+        for path in [file.clone(), file.join("inside"), file.join("deep/inside")] {
+            let error = RunFolder::open(&path, Start::Fresh).expect_err("refused").to_string();
+            assert!(error.contains("output folder"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(root.path()).expect("list").count(), 1);
+    }
+}

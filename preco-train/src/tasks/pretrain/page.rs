@@ -1,0 +1,87 @@
+//! The page about a pre-training run.
+
+use crate::checkpoint::RunFolder;
+use crate::error::{Error, Result};
+use crate::progress::{EvaluationReport, StepReport};
+use crate::report::{Chart, Page};
+
+/// What the log does not say.
+pub(super) struct About<'a> {
+    pub name: &'a str,
+    pub images: usize,
+    pub parameters: usize,
+    pub settings: &'a str,
+}
+
+/// Writes `report.html` beside the run's other files.
+pub(super) fn write(
+    folder: &RunFolder,
+    about: About<'_>,
+    steps: &[StepReport],
+    evaluations: &[EvaluationReport],
+) -> Result<()> {
+    let mut pictures = Vec::new();
+    let sheet = "Reconstructions: image, masked, masked branch, prompt branch";
+    let path = folder.file(RunFolder::RECONSTRUCTION);
+    pictures.push((sheet.to_owned(), std::fs::read(&path).map_err(|source| Error::read(&path, source))?));
+    let html = Page {
+        title: format!("Pre-training {}", about.name),
+        facts: facts(&about, steps, evaluations),
+        charts: charts(steps, evaluations),
+        pictures,
+        settings: about.settings.to_owned(),
+    }
+    .to_html();
+    let path = folder.file(RunFolder::REPORT);
+    preco_core::files::write_atomic(&path, |out| out.write_all(html.as_bytes())).map_err(|source| Error::Io {
+        action: "write",
+        path,
+        source,
+    })
+}
+
+fn facts(about: &About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<(String, String)> {
+    let mut facts =
+        vec![("images".to_owned(), about.images.to_string()), ("parameters".to_owned(), about.parameters.to_string())];
+    if let Some(last) = steps.last() {
+        let n = steps.len() as f64;
+        let speed = steps.iter().map(|step| step.images_per_s).sum::<f64>() / n;
+        let wait = steps.iter().map(|step| step.wait).sum::<f64>() / n;
+        let memory = steps.iter().map(|step| step.memory_mb).fold(0.0, f64::max);
+        facts.extend([
+            ("steps".to_owned(), format!("{} ({:.1} passes)", last.step, last.epoch)),
+            ("loss of the last step".to_owned(), format!("{:.4}", last.loss)),
+            ("speed".to_owned(), format!("{speed:.1} images/s, {:.1} % of it waiting for images", 100.0 * wait)),
+            ("most memory".to_owned(), format!("{memory:.0} MB")),
+        ]);
+    }
+    if let Some(best) = evaluations.iter().rev().find(|evaluation| evaluation.is_best) {
+        let metrics: Vec<String> = best.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        facts.push(("best on held-out images".to_owned(), format!("step {}: {}", best.step, metrics.join(", "))));
+    }
+    facts
+}
+
+fn charts(steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<Chart> {
+    let over = |value: &dyn Fn(&StepReport) -> Option<f64>| -> Vec<(f64, f64)> {
+        steps.iter().filter_map(|step| Some((step.step as f64, value(step)?))).collect()
+    };
+    let mut losses = vec![("total".to_owned(), over(&|step| Some(step.loss)))];
+    for (label, name) in super::pictures::TERMS {
+        losses.push((label.to_owned(), over(&|step| step.terms.get(name).copied())));
+    }
+    losses.retain(|(_, points)| !points.is_empty());
+    let held_out = |name: &str| -> Vec<(f64, f64)> {
+        evaluations.iter().filter_map(|at| Some((at.step as f64, *at.metrics.get(name)?))).collect()
+    };
+    let one = |name: &str, points| vec![(name.to_owned(), points)];
+    let chart = |title: &str, series, log_y| Chart { title: title.to_owned(), series, log_y };
+    vec![
+        chart("Loss", losses, true),
+        chart("L_Re on held-out images", one("L_Re", held_out("val_loss_re")), false),
+        chart("Learning rate", one("rate", over(&|step| Some(step.lr))), false),
+        chart("Norm of the gradient", one("norm", over(&|step| Some(step.grad_norm))), true),
+        chart("Images per second", one("images/s", over(&|step| Some(step.images_per_s))), false),
+        chart("Memory", one("MB", over(&|step| Some(step.memory_mb))), false),
+    ]
+}

@@ -1,0 +1,182 @@
+//! All that changes while a run trains, and its form in a checkpoint.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use preco_core::nn::params::Layout;
+use preco_core::rng::fnv1a64;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::file;
+use crate::error::{Error, Result};
+use crate::optim::AdamW;
+
+/// The form of a checkpoint; another number is another form.
+const FORMAT: u32 = 1;
+
+/// Parameters, their average, the optimiser and how far the run is. Schedule, order of images and every random stream
+/// are functions of the seed and of [`State::step`], so nothing else need be saved.
+pub struct State {
+    /// The parameters.
+    pub params: Vec<f32>,
+    /// Their moving average, where one is kept.
+    pub average: Option<Vec<f32>>,
+    /// Moments and their count.
+    pub optimiser: AdamW,
+    /// Updates done.
+    pub step: u64,
+    /// The best evaluation so far: its value and its step.
+    pub best: Option<Best>,
+}
+
+/// The best evaluation so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The value of the first metric.
+    pub value: f64,
+    /// Updates done when it was measured.
+    pub step: u64,
+    /// Evaluations since.
+    pub waited: u64,
+}
+
+/// What a run must share with a checkpoint to continue from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The task, such as `pretrain`.
+    pub task: String,
+    /// Names and shapes of all parameters, as one number.
+    pub layout: String,
+    /// Names of all images, in order, as one number, and how many they are.
+    pub data: String,
+    /// Every setting the numbers depend on, as `name = value`.
+    pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+/// The JSON beside the buffers.
+#[derive(Serialize, Deserialize)]
+struct About {
+    format: u32,
+    /// Version of the code that wrote it.
+    code: String,
+    identity: Identity,
+    step: u64,
+    /// For people: where the run stands in its data.
+    epoch: f64,
+    lr: f64,
+    best: Option<Best>,
+}
+
+impl Identity {
+    /// The identity of a run of `task` over images called `names`.
+    pub fn new(
+        task: &str,
+        layout: &Layout,
+        names: impl Iterator<Item = String>,
+        settings: BTreeMap<String, serde_json::Value>,
+    ) -> Self {
+        let shapes: String =
+            layout.segments().iter().map(|segment| format!("{} {:?}\n", segment.name, segment.shape)).collect();
+        let (mut count, mut digest) = (0u64, 0u64);
+        for name in names {
+            count += 1;
+            // Rotated, so that order counts.
+            digest = digest.rotate_left(7) ^ fnv1a64(&name);
+        }
+        Self {
+            task: task.to_owned(),
+            layout: format!("{} parameters, {:016x}", layout.len(), fnv1a64(&shapes)),
+            data: format!("{count} images, {digest:016x}"),
+            settings,
+        }
+    }
+
+    /// The first thing in which `saved` differs, in words.
+    fn differs(&self, saved: &Self) -> Option<String> {
+        for (what, ours, theirs) in [
+            ("the task", &self.task, &saved.task),
+            ("the model", &self.layout, &saved.layout),
+            ("the data", &self.data, &saved.data),
+        ] {
+            if ours != theirs {
+                return Some(format!("{what} is {ours} now and was {theirs}"));
+            }
+        }
+        let names = self.settings.keys().chain(saved.settings.keys());
+        let text = |from: &Self, name: &String| from.settings.get(name).map_or("absent".to_owned(), |v| v.to_string());
+        let mut changed = names.filter(|name| self.settings.get(*name) != saved.settings.get(*name));
+        changed.next().map(|name| format!("{name} is {} now and was {}", text(self, name), text(saved, name)))
+    }
+}
+
+impl State {
+    /// The parameters others should use: the average where one is kept.
+    pub fn published(&self) -> &[f32] {
+        self.average.as_deref().unwrap_or(&self.params)
+    }
+
+    /// Writes a checkpoint; `epoch` and `lr` are for people.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn save(&self, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
+        let about = About {
+            format: FORMAT,
+            code: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: identity.clone(),
+            step: self.step,
+            epoch,
+            lr,
+            best: self.best,
+        };
+        let failed = |source| Error::Io { action: "write", path: path.into(), source };
+        let about = serde_json::to_value(&about).map_err(std::io::Error::other).map_err(failed)?;
+        let (m, v) = self.optimiser.moments();
+        let mut buffers = vec![("params", self.params.as_slice()), ("adamw.exp_avg", m), ("adamw.exp_avg_sq", v)];
+        buffers.extend(self.average.as_deref().map(|average| ("ema", average)));
+        file::write(path, &about, &buffers).map_err(failed)
+    }
+
+    /// Continues from a checkpoint. On an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`Unusable`], which says whether another checkpoint of the same folder may serve.
+    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<(), Unusable> {
+        let (about, mut buffers) = file::read(path).map_err(Unusable::Broken)?;
+        let format = about.get("format").and_then(serde_json::Value::as_u64);
+        if format != Some(u64::from(FORMAT)) {
+            let format = format.map_or("unknown".to_owned(), |format| format.to_string());
+            return Err(Unusable::Broken(format!("its form is {format}, this version reads {FORMAT}")));
+        }
+        let about: About = serde_json::from_value(about).map_err(|error| Unusable::Broken(error.to_string()))?;
+        if let Some(difference) = identity.differs(&about.identity) {
+            return Err(Unusable::Foreign(difference));
+        }
+        let mut take = |name: &str| {
+            let buffer = buffers.remove(name).filter(|buffer| buffer.len() == self.params.len());
+            buffer.ok_or_else(|| Unusable::Broken(format!("it has no {name} of {} values", self.params.len())))
+        };
+        let (params, m, v) = (take("params")?, take("adamw.exp_avg")?, take("adamw.exp_avg_sq")?);
+        let average = self.average.as_ref().map(|_| take("ema")).transpose()?;
+        self.optimiser.restore(m, v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
+        (self.params, self.average, self.step, self.best) = (params, average, about.step, about.best);
+        Ok(())
+    }
+}
+
+/// Why a checkpoint cannot be continued from.
+#[derive(Debug, PartialEq)]
+pub enum Unusable {
+    /// Half-written, changed since, or of another version.
+    Broken(String),
+    /// Whole, and of another run: what differs.
+    Foreign(String),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken(reason) | Self::Foreign(reason) => f.write_str(reason),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Runs that end in every way a run can end, and go on as if they had not.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use preco_core::rng::Stream;
+use preco_tests::binary::{preco, preco_on_a_full_disk, start};
+
+/// Passes end at every sixteenth step.
+const RUN: &str = "pretrain --data data --model pico --input-size 32 --batch-size 4 --accumulate 1 --steps 60 --seed 3 \
+                   --ema 0.99 --evaluate-every 7 --val-list held-out.txt --list train.txt";
+/// With the checkpoints.
+const SAVING: &str = "--save-every 2";
+
+/// Images to train on and lists of them.
+fn data(root: &Path) {
+    preco(root, "scenes --out data --count 70 --size 32").succeeded();
+    let mut names = Vec::new();
+    for class in
+        std::fs::read_dir(root.join("data/images")).or_else(|_| std::fs::read_dir(root.join("data"))).expect("list")
+    {
+        let class = class.expect("entry").path();
+        collect(root, &class, &mut names);
+    }
+    names.sort();
+    let list = |names: &[String]| names.join("\n");
+    std::fs::write(root.join("train.txt"), list(&names[..64])).expect("write");
+    std::fs::write(root.join("held-out.txt"), list(&names[64..])).expect("write");
+}
+
+fn collect(root: &Path, path: &Path, names: &mut Vec<String>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).expect("list") {
+            collect(root, &entry.expect("entry").path(), names);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "png") && !path.to_string_lossy().contains("mask") {
+        let name = path.strip_prefix(root.join("data")).expect("below data");
+        names.push(name.to_string_lossy().into_owned());
+    }
+}
+
+/// Every byte that a run leaves for later: weights, the best weights, and the last checkpoint with moments and average.
+fn left(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<PathBuf> = ["model.safetensors", "decoder.safetensors", "best/model.safetensors", "config.json"]
+        .map(|name| run.join(name))
+        .to_vec();
+    files.extend(checkpoints(run).pop());
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(run).expect("below the run").to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (name, bytes)
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn checkpoints(run: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("step-")))
+        .collect();
+    found.sort();
+    found
+}
+
+fn assert_same(ours: &Path, whole: &Path, what: &str) {
+    for ((name, ours), (_, whole)) in left(ours).iter().zip(&left(whole)) {
+        assert!(ours == whole, "{what}: {name} differs");
+    }
+}
+
+fn steps_logged(run: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.filter(|line| line.get("lr").is_some()).filter_map(|line| line["step"].as_u64()).collect()
+}
+
+/// Waits until `found` has something to say.
+fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn killed_at_twenty_moments_a_run_ends_with_the_bytes_of_one_that_never_was() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    preco(root.path(), &format!("{RUN} {SAVING} --out whole")).succeeded();
+    let run = root.path().join("run");
+    let mut stream = Stream::new(11, "kill", 0, 0);
+    let (mut kills, mut during_a_write) = (0, 0);
+    while kills < 20 {
+        let begin = if checkpoints(&run).is_empty() {
+            format!("{RUN} {SAVING} --out run --force")
+        } else {
+            "pretrain --resume run".into()
+        };
+        let threads = 1 + stream.below(2);
+        let mut child =
+            start(root.path(), &format!("{begin} --threads {threads} --loader-threads {}", stream.below(3)));
+        if kills % 4 == 3 {
+            // While a checkpoint is being written: its temporary file is there.
+            let half_written = || {
+                let mut entries = std::fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+                let there = entries.any(|entry| entry.file_name().to_string_lossy().starts_with(".preco-"));
+                (there || child_ended(&mut child)).then_some(there)
+            };
+            let mut half_written = half_written;
+            during_a_write += usize::from(wait_for("a checkpoint", &mut half_written));
+        } else {
+            std::thread::sleep(Duration::from_millis(60 + stream.below(500) as u64));
+        }
+        if child_ended(&mut child) {
+            // It came to its end: from the start again, so that all twenty kills hit a living run.
+            std::fs::remove_dir_all(&run).expect("remove");
+            continue;
+        }
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        kills += 1;
+    }
+    assert!(during_a_write >= 3, "only {during_a_write} kills hit a checkpoint being written");
+    let begin = if checkpoints(&run).is_empty() {
+        format!("{RUN} {SAVING} --out run --force")
+    } else {
+        "pretrain --resume run".into()
+    };
+    preco(root.path(), &begin).succeeded();
+    assert_same(&run, &root.path().join("whole"), "after twenty kills");
+    assert_eq!(steps_logged(&run), (1..=60).collect::<Vec<_>>());
+}
+
+fn child_ended(child: &mut std::process::Child) -> bool {
+    child.try_wait().expect("wait").is_some()
+}
+
+#[test]
+fn ctrl_c_saves_and_leaves_and_other_threads_go_on() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    preco(root.path(), &format!("{RUN} {SAVING} --out whole --threads 2")).succeeded();
+    let run = root.path().join("run");
+    let mut child = start(root.path(), &format!("{RUN} --out run --threads 2 --save-every 0"));
+    wait_for("the fifth step", || (steps_logged(&run).len() >= 5).then_some(()));
+    preco(root.path(), &format!("{RUN} {SAVING} --out run --force")).refused("another run is training in it");
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(signal.success());
+    assert_eq!(child.wait().expect("wait").code(), Some(130));
+    let saved = checkpoints(&run);
+    let step = steps_logged(&run).len();
+    assert_eq!(saved, [run.join(format!("checkpoints/step-{step:010}.safetensors"))]);
+    assert!(!run.join("model.safetensors").exists(), "an unfinished run has left a model");
+
+    // A clock that has gone backwards says nothing: steps do.
+    std::fs::File::options()
+        .append(true)
+        .open(&saved[0])
+        .expect("open")
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .expect("time");
+    preco(root.path(), &format!("{RUN} --out run")).refused("continue it with --resume");
+    let done = preco(root.path(), "pretrain --resume run --threads 1 --loader-threads 0 --save-every 2").succeeded();
+    assert!(done.stderr.contains(&format!("continuing after step {step} ")), "{}", done.stderr);
+    assert_same(&run, &root.path().join("whole"), "after Ctrl-C");
+}
+
+#[test]
+fn a_full_disk_costs_no_checkpoint() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    preco(root.path(), &format!("{RUN} {SAVING} --out whole")).succeeded();
+    // A checkpoint of pico takes 62 MB; 20,000 blocks are 10.
+    let full = preco_on_a_full_disk(root.path(), &format!("{RUN} {SAVING} --out none"), 20_000);
+    full.refused("the checkpoint of step 2 was not saved");
+    let run = root.path().join("run");
+    let mut child = start(root.path(), &format!("{RUN} {SAVING} --out run"));
+    wait_for("a second checkpoint", || (checkpoints(&run).len() >= 2).then_some(()));
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    let before: Vec<_> =
+        checkpoints(&run).into_iter().map(|path| (std::fs::read(&path).expect("read"), path)).collect();
+    let newest = before.last().expect("a checkpoint").1.display().to_string();
+    let newest = newest.rsplit('/').next().expect("name").to_owned();
+    preco_on_a_full_disk(root.path(), "pretrain --resume run", 20_000).refused(&format!("checkpoints/{newest}"));
+    for (bytes, path) in &before {
+        assert!(std::fs::read(path).is_ok_and(|now| now == *bytes), "{} was harmed", path.display());
+    }
+    preco(root.path(), "pretrain --resume run").succeeded();
+    assert_same(&run, &root.path().join("whole"), "after a full disk");
+}
