@@ -5,7 +5,7 @@ use std::process::Command;
 
 use preco_tests::binary::preco;
 
-/// `{tag: [[step, value], …]}` as TensorBoard's Python reader sees it; `None` where there is no such Python.
+/// `{"scalars": {tag: [[step, value], …]}, …}` as TensorBoard's Python reader sees it; `None` where there is no such Python.
 fn read(run: &Path) -> Option<serde_json::Value> {
     let python = std::env::var("PRECO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let has = Command::new(&python).args(["-c", "import tensorboard"]).output().is_ok_and(|done| done.status.success());
@@ -42,7 +42,7 @@ fn tensorboard_reads_what_a_run_has_logged_also_of_a_run_that_went_on() {
     ] {
         let want: Vec<(u64, f64)> =
             lines.iter().filter_map(|line| Some((line["step"].as_u64()?, line.get(key)?.as_f64()?))).collect();
-        let got: Vec<(u64, f64)> = serde_json::from_value(seen[tag].clone()).expect(tag);
+        let got: Vec<(u64, f64)> = serde_json::from_value(seen["scalars"][tag].clone()).expect(tag);
         assert_eq!(got.len(), want.len(), "{tag}: {got:?} {want:?}");
         for ((step, value), (want_step, want)) in got.iter().zip(&want) {
             assert!(step == want_step && *value as f32 == *want as f32, "{tag}: {got:?} {want:?}");

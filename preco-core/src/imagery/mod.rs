@@ -10,7 +10,7 @@ mod write_jpeg;
 
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, format, probe};
 pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, Normalise};
-pub use png::write_png;
+pub use png::{encode_png, write_png};
 pub use resize::{Filter, crop, resize, resize_box};
 pub use rgb::Rgb8;
 pub use write_jpeg::write_jpeg;

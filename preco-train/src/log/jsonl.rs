@@ -1,7 +1,7 @@
 //! One JSON object a line, each flushed: a run that is killed leaves whole lines.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -28,15 +28,13 @@ impl JsonLines {
     /// [`Error::Io`] with the path.
     pub fn resume(path: &Path, step: u64) -> Result<Self> {
         let io = |action| move |source| Error::Io { action, path: path.to_owned(), source };
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(io("read"))?,
+        let old = match File::open(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::read(path, error)),
         };
-        let kept = text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n') && step_of(line).is_some_and(|at| at <= step));
-        let kept: String = kept.collect();
-        preco_core::files::write_atomic(path, |out| out.write_all(kept.as_bytes())).map_err(io("write"))?;
+        preco_core::files::write_atomic(path, |out| old.map_or(Ok(()), |old| copy_until(old, step, out)))
+            .map_err(io("write"))?;
         let file = File::options().append(true).open(path).map_err(io("write"))?;
         Ok(Self { path: path.into(), file: Some(file) })
     }
@@ -58,9 +56,22 @@ impl JsonLines {
     }
 }
 
-/// The update that a line is about.
-fn step_of(line: &str) -> Option<u64> {
-    serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64()
+/// Copies the whole lines whose `step` is at most `step`, one at a time: a log may be larger than the memory.
+fn copy_until(old: File, step: u64, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        step: u64,
+    }
+    let mut old = BufReader::new(old);
+    let mut line = Vec::new();
+    while old.read_until(b'\n', &mut line)? > 0 {
+        let record = serde_json::from_slice::<Line>(&line);
+        if line.ends_with(b"\n") && record.is_ok_and(|record| record.step <= step) {
+            out.write_all(&line)?;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 /// The steps in a log; evaluations and a half-written last line are passed over.
@@ -108,6 +119,15 @@ mod tests {
         log.write(&serde_json::json!({"step": 3, "again": true})).expect("write");
         let text = std::fs::read_to_string(&path).expect("read");
         assert_eq!(text, "{\"step\":1}\n{\"step\":2}\n{\"again\":true,\"step\":3}\n");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_keep_a_run_from_going_on() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("log.jsonl");
+        std::fs::write(&path, b"{\"step\":1}\n\0\0\n{}\n{\"step\":2}\n{\"name\":\"\xc3").expect("write");
+        JsonLines::resume(&path, 2).expect("resume");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "{\"step\":1}\n{\"step\":2}\n");
     }
 
     #[test]

@@ -1,196 +1,205 @@
-//! TensorBoard's event files, written without TensorBoard.
+//! TensorBoard's event files: a run's numbers and pictures while it goes on, without TensorFlow.
 //!
-//! A file is a row of records: length (u64), masked CRC-32C of the length, an `Event` in protobuf's wire format, masked
-//! CRC-32C of the event, all little-endian (TFRecord). An event has wall_time (1, double), step (2, int64) and one of
-//! file_version (3, string), summary (5) or session_log (7). A summary has values (1) of tag (1, string) and
-//! simple_value (2, float). Sources: tensorflow/core/util/event.proto, tensorflow/core/lib/io/record_writer.h.
+//! A file is a row of records ([`event`]), each an event in protobuf. TensorBoard reads the files of a folder by name, and
+//! names begin with the second in which a file was made; one that says `START` takes back what earlier files said of its
+//! step and later ones. Values are stored as f32. Never reads what it wrote, and never deletes a file.
+
+mod clock;
+mod crc32c;
+mod event;
+mod protobuf;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
+
+use preco_core::imagery::{Rgb8, encode_png};
 
 use crate::error::{Error, Result};
+use clock::Clock;
+use event::Event;
 
-const WALL_TIME: u32 = 1;
-const STEP: u32 = 2;
-const FILE_VERSION: u32 = 3;
-const SUMMARY: u32 = 5;
-const SESSION_LOG: u32 = 7;
+const PREFIX: &str = "events.out.tfevents.";
 
-/// An event file of a run.
+/// A file that TensorBoard shows while it grows.
+///
+/// # Example
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("preco-events-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let mut events = preco_train::log::EventFile::create(&folder, None)?;
+/// events.scalars(1, &[("loss/total", 0.75), ("train/lr", 1e-4)])?;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
     file: File,
-    /// The latest time written, in seconds: a clock that goes backwards must not mix the curves.
-    latest: f64,
+    /// Bytes of whole records.
+    whole: u64,
+    clock: Clock,
 }
 
 impl EventFile {
-    /// A new file in `folder`. A run that goes on after `resumed_at` updates says so: TensorBoard then forgets what
-    /// earlier files say of later ones.
+    /// A new file in `folder`, which must exist. What TensorBoard shows of earlier files there is what they say of the
+    /// steps up to `resume_at`, the updates that are done; of none where the run starts afresh.
     ///
     /// # Errors
     /// [`Error::Io`] with the path.
-    pub fn create(folder: &Path, resumed_at: Option<u64>) -> Result<Self> {
-        let seconds = now().as_secs();
-        let process = std::process::id();
-        // Two starts within a second have names of their own: an earlier file is never written over.
-        let mut attempt = 0;
-        let (path, file) = loop {
-            let path = folder.join(format!("events.out.tfevents.{seconds:010}.preco.{process}.{attempt}"));
-            match File::options().write(true).create_new(true).open(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
-                Err(source) => return Err(Error::Io { action: "write", path, source }),
-                Ok(file) => break (path, file),
-            }
-        };
-        let mut events = Self { path, file, latest: 0.0 };
-        let mut version = Vec::new();
-        bytes_field(&mut version, FILE_VERSION, b"brain.Event:2");
-        events.event(None, &version)?;
-        if let Some(step) = resumed_at {
-            let mut session = Vec::new();
-            // SessionLog.status = START.
-            varint_field(&mut session, 1, 1);
-            let mut started = Vec::new();
-            bytes_field(&mut started, SESSION_LOG, &session);
-            events.event(Some(step + 1), &started)?;
-        }
+    pub fn create(folder: &Path, resume_at: Option<u64>) -> Result<Self> {
+        Self::create_at(folder, resume_at, SystemTime::now())
+    }
+
+    /// Records values by tag. Those beyond the range of f32 become infinite.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path; the file then ends with its last whole record.
+    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<()> {
+        self.write(step, &Event::Scalars(values))
+    }
+
+    /// Records a picture.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path, also for an image without pixels; the file then ends with its last whole record.
+    pub fn image(&mut self, step: u64, tag: &str, image: &Rgb8) -> Result<()> {
+        let mut png = Vec::new();
+        encode_png(image, &mut png).map_err(|source| failed(&self.path, source))?;
+        self.write(step, &Event::Image { tag, size: [image.width(), image.height()], png: &png })
+    }
+
+    /// Returns once all that was recorded lies on the disk. TensorBoard sees it without that, and a killed process loses
+    /// nothing; this is against a loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|source| failed(&self.path, source))
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn create_at(folder: &Path, resume_at: Option<u64>, now: SystemTime) -> Result<Self> {
+        // The name decides what is read first, so a clock that was set back must not put this file before an older one.
+        let after = newest(folder).map_err(|source| Error::read(folder, source))?.map_or(0, |second| second + 1);
+        let mut clock = Clock::starting_at(after as f64);
+        let second = clock.at(now) as u64;
+        let (path, file) = unused(folder, second)?;
+        let mut events = Self { path, file, whole: 0, clock };
+        events.write(0, &Event::Version)?;
+        events.write(resume_at.map_or(0, |done| done.saturating_add(1)), &Event::Start)?;
         Ok(events)
     }
 
-    /// Figures of one update under tags such as `loss/total`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the path.
-    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<()> {
-        let mut summary = Vec::new();
-        for (tag, value) in values {
-            let mut entry = Vec::new();
-            bytes_field(&mut entry, 1, tag.as_bytes());
-            key(&mut entry, 2, 5);
-            entry.extend((*value as f32).to_le_bytes());
-            bytes_field(&mut summary, 1, &entry);
+    fn write(&mut self, step: u64, event: &Event<'_>) -> Result<()> {
+        let record = event.record(self.clock.at(SystemTime::now()), step);
+        // One write call a record: no buffer to lose.
+        if let Err(source) = self.file.write_all(&record) {
+            // Half a record would hide all later ones. Where even this fails, the first reason is the one to tell.
+            let _ = self.file.set_len(self.whole);
+            return Err(failed(&self.path, source));
         }
-        let mut event = Vec::new();
-        bytes_field(&mut event, SUMMARY, &summary);
-        self.event(Some(step), &event)
-    }
-
-    fn event(&mut self, step: Option<u64>, body: &[u8]) -> Result<()> {
-        self.latest = self.latest.max(now().as_secs_f64());
-        let mut event = Vec::with_capacity(body.len() + 24);
-        key(&mut event, WALL_TIME, 1);
-        event.extend(self.latest.to_le_bytes());
-        if let Some(step) = step {
-            varint_field(&mut event, STEP, step);
-        }
-        event.extend(body);
-        // One write call a record: a reader sees it whole or not at all.
-        self.file.write_all(&record(&event)).map_err(|source| Error::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })
+        self.whole += record.len() as u64;
+        Ok(())
     }
 }
 
-/// Time since 1970; zero where the clock stands before it.
-fn now() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-fn record(event: &[u8]) -> Vec<u8> {
-    let length = (event.len() as u64).to_le_bytes();
-    let mut record = Vec::with_capacity(event.len() + 16);
-    record.extend(length);
-    record.extend(masked_crc(&length).to_le_bytes());
-    record.extend(event);
-    record.extend(masked_crc(event).to_le_bytes());
-    record
-}
-
-fn key(to: &mut Vec<u8>, field: u32, wire_type: u32) {
-    varint(to, u64::from(field << 3 | wire_type));
-}
-
-fn varint_field(to: &mut Vec<u8>, field: u32, value: u64) {
-    key(to, field, 0);
-    varint(to, value);
-}
-
-fn bytes_field(to: &mut Vec<u8>, field: u32, bytes: &[u8]) {
-    key(to, field, 2);
-    varint(to, bytes.len() as u64);
-    to.extend(bytes);
-}
-
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
-fn varint(to: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        to.push(value as u8 | 0x80);
-        value >>= 7;
+/// The latest second in the names of the event files of `folder`.
+fn newest(folder: &Path) -> io::Result<Option<u64>> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let second = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('.').next()?.parse::<u32>().ok());
+        newest = newest.max(second.map(u64::from));
     }
-    to.push(value as u8);
+    Ok(newest)
 }
 
-/// TFRecord's masking: a checksum of data that holds checksums would be weak.
-fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
-/// CRC-32C (Castagnoli, reflected polynomial 0x82F63B78).
-fn crc32c(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut at = 0;
-        while at < 256 {
-            let (mut value, mut bit) = (at as u32, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { value >> 1 ^ 0x82f6_3b78 } else { value >> 1 };
-                bit += 1;
-            }
-            table[at] = value;
-            at += 1;
+/// A file that was not there before. Another process may take a name in the same second.
+fn unused(folder: &Path, second: u64) -> Result<(PathBuf, File)> {
+    let mut number = 0;
+    loop {
+        // Ten digits, so that the order of names is the order of seconds.
+        let path = folder.join(format!("{PREFIX}{second:010}.preco.{}.{number}", std::process::id()));
+        match File::options().append(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(failed(&path, error)),
         }
-        table
-    };
-    !bytes.iter().fold(!0, |crc: u32, byte| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)])
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: "write", path: path.into(), source }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
-    #[test]
-    fn checksums_are_the_published_ones() {
-        // RFC 3720, appendix B.4, and the check value of the CRC catalogue.
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
+    fn name(events: &EventFile) -> String {
+        events.path().file_name().expect("a name").to_string_lossy().into_owned()
     }
 
     #[test]
-    fn numbers_take_seven_bits_a_byte() {
-        let bytes = |value| {
-            let mut to = Vec::new();
-            varint(&mut to, value);
-            to
-        };
-        assert_eq!(bytes(0), [0]);
-        assert_eq!(bytes(127), [127]);
-        assert_eq!(bytes(300), [0xac, 0x02]);
-        assert_eq!(bytes(u64::MAX).len(), 10);
-    }
-
-    #[test]
-    fn a_resumed_run_has_a_file_of_its_own() {
+    fn a_file_begins_with_its_version_and_the_first_step_that_counts() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let mut first = EventFile::create(folder.path(), None).expect("create");
-        first.scalars(1, &[("loss/total", 0.5)]).expect("write");
-        EventFile::create(folder.path(), Some(1)).expect("create");
-        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 2);
-        EventFile::create(&folder.path().join("none"), None).map(|_| ()).expect_err("no folder");
+        for (resume_at, first) in [(None, 0), (Some(0), 1), (Some(41), 42)] {
+            let mut events = EventFile::create(folder.path(), resume_at).expect("create");
+            events.clock = Clock::starting_at(1e12);
+            events.scalars(43, &[("a", 0.5)]).expect("write");
+            let bytes = std::fs::read(events.path()).expect("read");
+            // Records differ in their times only, which are eight bytes after the tag.
+            let start = Event::Version.record(0.0, 0).len();
+            let version = &bytes[12..start - 4];
+            assert_eq!(&version[9..], b"\x10\x00\x1A\x0Dbrain.Event:2");
+            assert_eq!(bytes[start + 12 + 9..start + 12 + 15], [0x10, first, 0x3A, 0x02, 0x08, 0x01]);
+            assert!(bytes.ends_with(&Event::Scalars(&[("a", 0.5)]).record(1e12, 43)));
+        }
+    }
+
+    #[test]
+    fn later_files_have_later_names_whatever_the_clock_says() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let clock = [100, 100, 40].map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        let early = UNIX_EPOCH - Duration::from_secs(5);
+        let files = clock.into_iter().chain([early]).map(|now| {
+            let file = EventFile::create_at(folder.path(), None, now).expect("create");
+            name(&file).strip_prefix(PREFIX).expect("the prefix").split('.').take(2).collect::<Vec<_>>().join(".")
+        });
+        let names: Vec<String> = files.collect();
+        assert_eq!(names, ["0000000100.preco", "0000000101.preco", "0000000102.preco", "0000000103.preco"]);
+    }
+
+    #[test]
+    fn strange_names_in_the_folder_do_not_matter() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for name in ["events.out.tfevents.", "events.out.tfevents.99999999999999999999.a", "events.out.tfevents.x.y"] {
+            std::fs::write(folder.path().join(name), "").expect("write");
+        }
+        let events = EventFile::create_at(folder.path(), None, UNIX_EPOCH).expect("create");
+        assert!(name(&events).starts_with("events.out.tfevents.0000000000.preco."), "{}", name(&events));
+    }
+
+    #[test]
+    fn a_missing_folder_and_an_image_without_pixels_are_named() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let missing = folder.path().join("missing");
+        let error = EventFile::create(&missing, None).expect_err("no folder").to_string();
+        assert!(error.starts_with(&format!("cannot read {}: ", missing.display())), "{error}");
+        let mut events = EventFile::create(folder.path(), None).expect("create");
+        let before = std::fs::read(events.path()).expect("read");
+        let error = events.image(1, "a", &Rgb8::filled(0, 2, [0; 3])).expect_err("no pixels").to_string();
+        assert!(error.contains("tfevents") && error.ends_with("a PNG cannot hold 0x2 pixels"), "{error}");
+        assert_eq!(std::fs::read(events.path()).expect("read"), before);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas};
+use super::smooth::{averaged, significant};
 use preco_core::imagery::Rgb8;
 
 const INK: [u8; 3] = [38, 42, 48];
@@ -154,32 +155,6 @@ impl Frame {
     }
 }
 
-/// The mean of the showable values within half a `window` to either side.
-fn averaged(points: &[(f64, f64)], window: usize, is_log: bool) -> Vec<(f64, f64)> {
-    let half = window / 2;
-    let is_shown = |value: f64| value.is_finite() && (!is_log || value > 0.0);
-    let mean = |i: usize, reach: usize| {
-        let near = points[i - reach..=i + reach].iter().map(|point| point.1).filter(|&value| is_shown(value));
-        let (sum, count) = near.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-        if count > 0.0 { sum / count } else { f64::NAN }
-    };
-    // The same reach to both sides, or the ends of a slope would be pulled inwards; where that leaves less than a third
-    // of the window, the line would only repeat the noise.
-    let reach = |i: usize| half.min(i).min(points.len() - 1 - i);
-    let steady = points.iter().enumerate().filter(|(i, _)| 3 * reach(*i) >= half);
-    steady.map(|(i, &(step, _))| (step, mean(i, reach(i)))).collect()
-}
-
-/// Four significant digits.
-fn significant(value: f64) -> String {
-    if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
-        return format!("{value:.2e}");
-    }
-    let power = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
-    let digits = (3.0 - power).clamp(0.0, 6.0) as usize;
-    format!("{value:.digits$}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,16 +181,5 @@ mod tests {
         assert!(coloured(&broken, ALARM) > 0, "values that are not finite are marked");
         let zeros = LossCurve::new("t").series("a", vec![(0.0, 0.0), (1.0, -1.0)]).log_y().render(0, 0);
         assert_eq!((zeros.width(), zeros.height()), (240, 160));
-    }
-
-    #[test]
-    fn averaging_keeps_a_slope_and_skips_gaps() {
-        let slope: Vec<(f64, f64)> = (0..50).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
-        for (step, mean) in averaged(&slope, 9, false) {
-            assert!((2.0 * step - mean).abs() < 1e-9, "{step}: {mean}");
-        }
-        let mut gap = slope;
-        gap[20].1 = f64::NAN;
-        assert!(averaged(&gap, 9, false).iter().all(|point| point.1.is_finite()));
     }
 }

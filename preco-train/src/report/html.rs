@@ -6,14 +6,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::axis::Axis;
+use super::smooth::{averaged, significant};
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 260.0;
+const HEIGHT: f64 = 280.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 64.0;
-const BELOW: f64 = 28.0;
+const BELOW: f64 = 44.0;
+const BESIDE: f64 = 24.0;
 /// Points a curve is thinned to: the least and the most of each stretch stay, so peaks do.
-const POINTS: usize = 800;
+const POINTS: usize = 1000;
+/// Up to so many points are shown one by one; a single one would be no line.
+const DOTTED: usize = 40;
 const COLOURS: [&str; 5] = ["#3b7dd8", "#d9622b", "#2f9e62", "#9a5fc7", "#8a8a8a"];
 
 /// What the page says.
@@ -78,14 +82,17 @@ impl Chart {
         let all = || self.series.iter().flat_map(|(_, points)| points.iter());
         let x = Axis::over(all().map(|(step, _)| *step), false, 8, 0.0);
         let y = Axis::over(all().map(|(_, value)| *value), self.log_y, 5, 0.05);
-        let (right, base) = (WIDTH - 12.0, HEIGHT - BELOW);
+        let (right, base) = (WIDTH - BESIDE, HEIGHT - BELOW);
         let across = |step| x.place(step).map(|at| LEFT + f64::from(at) * (right - LEFT));
         let down = |value| y.place(value).map(|at| base - f64::from(at) * (base - 8.0));
         let _ = writeln!(html, "<h2>{}</h2>\n<p class=\"legend\">", escape(&self.title));
-        for (at, (name, _)) in self.series.iter().enumerate() {
-            let _ = writeln!(html, "<span><i style=\"background:{}\"></i>{}</span>", colour(at), escape(name));
+        for (at, (name, points)) in self.series.iter().enumerate() {
+            let last = points.iter().rev().find(|(_, value)| value.is_finite());
+            let last = last.map(|(_, value)| format!(" <b>{}</b>", significant(*value))).unwrap_or_default();
+            let _ = writeln!(html, "<span><i style=\"background:{}\"></i>{}{last}</span>", colour(at), escape(name));
         }
-        let _ = writeln!(html, "</p>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
+        let title = escape(&self.title);
+        let _ = writeln!(html, "</p>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">");
         for (value, label) in y.ticks() {
             if let Some(at) = down(value) {
                 let _ = writeln!(
@@ -102,37 +109,56 @@ impl Chart {
                 let _ = writeln!(
                     html,
                     "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
-                    HEIGHT - 8.0
+                    base + 17.0
                 );
             }
         }
+        let _ = writeln!(html, "<path class=\"axis\" d=\"M{LEFT} {base}H{right}\"/>");
+        let (middle, low) = ((LEFT + right) / 2.0, HEIGHT - 8.0);
+        let _ = writeln!(html, "<text x=\"{middle}\" y=\"{low}\" text-anchor=\"middle\">step</text>");
+        let place = |&(step, value): &(f64, f64)| across(step).zip(down(value));
         for (at, (_, points)) in self.series.iter().enumerate() {
-            let mut path = String::new();
-            let mut pen_is_down = false;
-            for (step, value) in thinned(points) {
-                let place = across(step).zip(down(value));
-                if let Some((x, y)) = place {
-                    let _ = write!(path, "{}{x:.1} {y:.1}", if pen_is_down { 'L' } else { 'M' });
-                }
-                pen_is_down = place.is_some();
+            let window = points.len() / 40;
+            let thin = thinned(points);
+            let places: Vec<_> = thin.iter().map(place).collect();
+            let class = if window > 1 { "curve raw" } else { "curve" };
+            let _ = writeln!(html, "<path class=\"{class}\" stroke=\"{}\" d=\"{}\"/>", colour(at), path(&places));
+            for (x, y) in places.iter().flatten().filter(|_| points.len() <= DOTTED) {
+                let _ = writeln!(html, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"{}\"/>", colour(at));
             }
-            let _ = writeln!(html, "<path class=\"curve\" stroke=\"{}\" d=\"{path}\"/>", colour(at));
+            if window > 1 {
+                let mean: Vec<_> = averaged(points, window, self.log_y).iter().map(place).collect();
+                let _ = writeln!(html, "<path class=\"curve\" stroke=\"{}\" d=\"{}\"/>", colour(at), path(&mean));
+            }
         }
         html.push_str("</svg>\n");
     }
+}
+
+/// Strokes through the places, broken where there is none.
+fn path(places: &[Option<(f64, f64)>]) -> String {
+    let mut path = String::new();
+    let mut pen_is_down = false;
+    for place in places {
+        if let Some((x, y)) = place {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if pen_is_down { 'L' } else { 'M' });
+        }
+        pen_is_down = place.is_some();
+    }
+    path
 }
 
 fn colour(at: usize) -> &'static str {
     COLOURS[at % COLOURS.len()]
 }
 
-/// At most about [`POINTS`] of the points: of each stretch the first that is no number, the least and the most.
+/// At most [`POINTS`] of the points: of each stretch the first that is no number, the least and the most.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= POINTS {
         return points.to_vec();
     }
-    let stretch = points.len().div_ceil(POINTS / 2);
-    let mut kept = Vec::with_capacity(POINTS + 2);
+    let stretch = points.len().div_ceil(POINTS / 3);
+    let mut kept = Vec::with_capacity(POINTS);
     for part in points.chunks(stretch) {
         let numbers = || part.iter().enumerate().filter(|(_, (_, value))| value.is_finite());
         let least = numbers().min_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, _)| at);
@@ -167,9 +193,10 @@ const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:760px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem}h2{font-size:1.05rem;margin:2rem 0 .4rem}\
 table{border-collapse:collapse}th{text-align:left;font-weight:500;color:var(--soft);padding:.15rem 1.5rem .15rem 0;vertical-align:top}\
-td{font-variant-numeric:tabular-nums}svg,img{width:100%;height:auto}svg{overflow:visible}svg text{font-size:11px;fill:var(--soft)}\
-.grid{stroke:var(--line)}.curve{fill:none;stroke-width:1.4;stroke-linejoin:round}\
-.legend{margin:0;color:var(--soft)}.legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.4rem;vertical-align:middle}\
+td{font-variant-numeric:tabular-nums}svg,img{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}\
+.grid{stroke:var(--line)}.axis{stroke:var(--soft)}\
+.curve{fill:none;stroke-width:1.6;stroke-linejoin:round}.raw{stroke-width:1;opacity:.3}\
+.legend{margin:0;color:var(--soft)}.legend span{margin-right:1.2rem}.legend b{color:var(--ink);font-weight:500;font-variant-numeric:tabular-nums}.legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.4rem;vertical-align:middle}\
 pre{background:color-mix(in srgb,var(--ink) 6%,transparent);padding:.8rem;overflow:auto;font-size:13px}";
 
 #[cfg(test)]
@@ -199,7 +226,7 @@ mod tests {
         points[54_321].1 = 99.0;
         points[12_345].1 = f64::NAN;
         let thin = thinned(&points);
-        assert!(thin.len() <= POINTS + 2, "{}", thin.len());
+        assert!(thin.len() <= POINTS, "{}", thin.len());
         assert!(thin.contains(&(54_321.0, 99.0)));
         assert_eq!(thin.iter().filter(|(_, value)| value.is_nan()).count(), 1);
         assert!(thin.windows(2).all(|pair| pair[0].0 < pair[1].0), "the order is lost");
@@ -212,9 +239,22 @@ mod tests {
         let html = Page { charts: vec![chart], ..Page::default() }.to_html();
         let path = html.split("class=\"curve\"").nth(1).and_then(|rest| rest.split("d=\"").nth(1)).expect("a curve");
         let path = path.split('"').next().expect("a path");
-        // Two strokes; left to right from 64 to 708; 1.0 above 0.0, with 5 % of the range free: 18.2 and 221.8.
-        assert_eq!(path, "M64.0 18.2L225.0 221.8M547.0 18.2L708.0 120.0");
+        // Two strokes; left to right from 64 to 696; 1.0 above 0.0, with 5 % of the range free: 18.4 and 225.6.
+        assert_eq!(path, "M64.0 18.4L222.0 225.6M538.0 18.4L696.0 122.0");
+        assert_eq!(html.matches("<circle").count(), 4);
+        assert!(html.contains("loss <b>0.5000</b>"), "{html}");
         let empty = Page { charts: vec![Chart::default()], ..Page::default() }.to_html();
         assert!(!empty.contains("<svg"), "an empty chart is drawn");
+    }
+
+    #[test]
+    fn a_long_series_has_its_average_before_it_and_a_single_point_is_seen() {
+        let long = (0..400).map(|i| (f64::from(i), if i % 2 == 0 { 0.0 } else { 2.0 })).collect();
+        let series = vec![("long".to_owned(), long), ("short".to_owned(), vec![(200.0, 1.0)])];
+        let html =
+            Page { charts: vec![Chart { title: "t".to_owned(), series, log_y: false }], ..Page::default() }.to_html();
+        assert_eq!((html.matches("\"curve raw\"").count(), html.matches("\"curve\"").count()), (1, 2));
+        // The middle of the axis of values, and step 200 of 399.
+        assert!(html.contains("<circle cx=\"380.8\" cy=\"122.0\""), "{html}");
     }
 }

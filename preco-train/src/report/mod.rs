@@ -8,6 +8,7 @@ mod canvas;
 mod curve;
 mod html;
 mod sheet;
+mod smooth;
 mod text;
 
 pub use canvas::{Anchor, Canvas};
