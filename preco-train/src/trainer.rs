@@ -86,6 +86,9 @@ impl Trainer<'_> {
         let mut grads = vec![0.0; state.params.len()];
         let micros = self.accumulate as u64;
         records.begin(state.step, self.steps);
+        if self.is_tired(state) {
+            return Ok(Ending::EarlyStop);
+        }
         while state.step < self.steps {
             let step = state.step;
             let started = Instant::now();
@@ -167,7 +170,12 @@ impl Trainer<'_> {
         if better {
             task.save(state.published(), &folder.best()?)?;
         }
-        Ok(self.patience > 0 && state.best.is_some_and(|best| best.waited >= self.patience))
+        Ok(self.is_tired(state))
+    }
+
+    /// True where evaluations have got no better for as long as was to be waited.
+    fn is_tired(&self, state: &State) -> bool {
+        self.patience > 0 && state.best.is_some_and(|best| best.waited >= self.patience)
     }
 
     /// Passes over the data after `step` updates of `per_step` images.

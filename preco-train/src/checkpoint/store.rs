@@ -24,7 +24,7 @@ impl Store {
         Self { folder: run.join(CHECKPOINTS), keep: keep.max(1) }
     }
 
-    /// Saves `state`, then removes all but the newest.
+    /// Saves `state`, then removes what lies beyond it and all but the newest.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the file cannot be written; earlier ones are then untouched.
@@ -38,7 +38,9 @@ impl Store {
             .map_err(|source| failed(Error::Io { action: "write", path: self.folder.clone(), source }))?;
         let path = self.folder.join(format!("step-{:010}.safetensors", state.step));
         state.save(&path, identity, epoch, lr).map_err(failed)?;
-        for (_, old) in self.list().into_iter().rev().skip(self.keep) {
+        // Later ones could not be used, or the run would have gone on from them: they must not take the place of good ones.
+        let (later, known): (Vec<_>, Vec<_>) = self.list().into_iter().partition(|(step, _)| *step > state.step);
+        for (_, old) in later.into_iter().chain(known.into_iter().rev().skip(self.keep)) {
             // One that stays costs space, not the run.
             if let Err(error) = std::fs::remove_file(&old) {
                 tracing::warn!(path = %old.display(), %error, "an old checkpoint stays");

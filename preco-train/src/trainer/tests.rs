@@ -244,6 +244,21 @@ fn a_broken_checkpoint_is_named_and_the_one_before_it_used() {
 }
 
 #[test]
+fn a_broken_checkpoint_never_takes_the_place_of_a_good_one() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let saving = Runtime { save_every: 2, ..FRESH.runtime };
+    train_how(&config, None, root.path(), How { runtime: saving, stop_after: 4, ..FRESH }).expect("run");
+    std::fs::write(root.path().join("checkpoints/step-0000000004.safetensors"), b"junk").expect("write");
+    // From 2 to 3 with room for one: 3 must stay, not the broken 4.
+    let one = Runtime { save_every: 1, keep: 1, ..FRESH.runtime };
+    let resume = How { begin: Start::Resume, runtime: one, ..FRESH };
+    train_how(&config, None, root.path(), How { stop_after: 3, ..resume }).expect("resume");
+    let (_, said) = train_how(&config, None, root.path(), resume).expect("resume again");
+    assert!(said[0].starts_with("continuing after step 3 "), "{said:?}");
+}
+
+#[test]
 fn another_runs_settings_do_not_continue_a_run() {
     let root = tempfile::tempdir().expect("temporary folder");
     train_how(&config(), None, root.path(), How { stop_after: 1, ..FRESH }).expect("run");
@@ -279,6 +294,10 @@ fn a_run_that_gets_no_better_ends_early_and_keeps_its_best() {
     assert_eq!((outcome.ending, outcome.steps), (Ending::EarlyStop, 8));
     assert_eq!(outcome.best.map(|(_, step)| step), Some(2));
     assert!(root.path().join("best/model.safetensors").exists());
+    let before = (weights(root.path()), checkpoint(root.path()));
+    let (again, _) = train_how(&still, None, root.path(), How { begin: Start::Resume, ..FRESH }).expect("resume");
+    assert_eq!((again.ending, again.steps), (Ending::EarlyStop, 8));
+    assert!((weights(root.path()), checkpoint(root.path())) == before, "a run that had ended went on");
 }
 
 #[test]

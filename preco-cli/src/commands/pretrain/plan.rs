@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
@@ -24,6 +24,8 @@ const PAPER_BATCH: usize = 896;
 /// Images per pass and device of SimMIM.
 const SIMMIM_BATCH: usize = 128;
 
+/// The recipes beside the one for small models.
+const PRESETS: [&str; 2] = ["paper", "simmim"];
 /// Keys of which one rules out the other.
 const EXCLUSIVE: [[&str; 2]; 2] = [["steps", "epochs"], ["model", "init-from"]];
 
@@ -77,6 +79,9 @@ impl Start {
 impl Plan {
     /// The plan of the flags.
     pub(crate) fn new(args: &Args) -> Result<Self> {
+        if let Some(preset) = args.preset.as_deref().filter(|preset| !PRESETS.contains(preset)) {
+            bail!("there is no recipe {preset}; there are {}", PRESETS.join(" and "));
+        }
         let start = args.init_from.as_deref().map(find).transpose()?;
         let (name, mut encoder) = match &start {
             Some(folder) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
