@@ -7,7 +7,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use state::{Best, Identity, State, Unusable};
 
@@ -93,12 +93,10 @@ impl Trainer<'_> {
             let step = state.step;
             let started = Instant::now();
             grads.fill(0.0);
-            let (mut losses, mut indices, mut waited) =
-                (Vec::with_capacity(self.accumulate), Vec::new(), Duration::ZERO);
+            let waited_before = self.loader.waited();
+            let (mut losses, mut indices) = (Vec::with_capacity(self.accumulate), Vec::new());
             for number in step * micros..(step + 1) * micros {
-                let asked = Instant::now();
                 let batch = self.loader.batch(number)?;
-                waited += asked.elapsed();
                 let place = Place { seed: self.seed, step, batch: number, first: indices.len() as u64 };
                 losses.push(task.forward(&state.params, &batch, place)?);
                 task.backward(&state.params, &mut grads)?;
@@ -124,7 +122,7 @@ impl Trainer<'_> {
                 lr,
                 grad_norm: norm,
                 images_per_s: indices.len() as f64 / elapsed,
-                wait: waited.as_secs_f64() / elapsed,
+                wait: (self.loader.waited() - waited_before).as_secs_f64() / elapsed,
                 memory_mb: memory::resident_mb(),
             })?;
 

@@ -32,11 +32,7 @@ pub fn cut(sample: &Sample, window: Window, fill: [u8; 3], min_visible: f32) -> 
         there.then_some((x as usize, y as usize))
     };
     let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
-    let plane = |from: &Plane, beyond: u8| Plane {
-        width,
-        height,
-        data: places().map(|(x, y)| inside(x, y).map_or(beyond, |(x, y)| from.get(x, y))).collect(),
-    };
+    let plane = |from: &Plane, beyond: u8| from.gathered(width, height, beyond, inside);
     let data = places().flat_map(|(x, y)| inside(x, y).map_or(fill, |(x, y)| sample.image.get(x, y))).collect();
     let boxes = sample.boxes.iter().filter_map(|old| {
         let [x0, y0, x1, y1] = old.xyxy;
@@ -101,14 +97,7 @@ pub fn resized(sample: &Sample, size: [usize; 2]) -> Result<Sample> {
     // The pixel under the centre: ((x + 1/2) · have / want) rounded down, in whole numbers.
     let column = |x: usize| (2 * x + 1) * have_width / (2 * width);
     let row = |y: usize| (2 * y + 1) * have_height / (2 * height);
-    let plane = |from: &Plane| Plane {
-        width,
-        height,
-        data: (0..height)
-            .flat_map(|y| (0..width).map(move |x| (x, y)))
-            .map(|(x, y)| from.get(column(x), row(y)))
-            .collect(),
-    };
+    let plane = |from: &Plane| from.gathered(width, height, 0, |x, y| Some((column(x), row(y))));
     let scaled = |old: &LabelledBox| {
         let [x0, y0, x1, y1] = old.xyxy;
         LabelledBox { xyxy: [x0 * across, y0 * down, x1 * across, y1 * down], ..old.clone() }
@@ -132,11 +121,7 @@ fn moved(
     to: impl Fn([f32; 4]) -> [f32; 4],
 ) -> Sample {
     let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
-    let plane = |old: &Plane| Plane {
-        width,
-        height,
-        data: places().map(|(x, y)| from(x, y)).map(|(x, y)| old.get(x, y)).collect(),
-    };
+    let plane = |old: &Plane| old.gathered(width, height, 0, |x, y| Some(from(x, y)));
     let data = places().map(|(x, y)| from(x, y)).flat_map(|(x, y)| sample.image.get(x, y)).collect();
     Sample {
         image: Rgb8::new(width, height, data),

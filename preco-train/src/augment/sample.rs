@@ -59,6 +59,19 @@ impl Plane {
         Self { width, height, data: vec![value; width * height] }
     }
 
+    /// A plane of another size whose value at each place is the one that `from` names here, `beyond` where it names none.
+    pub(super) fn gathered(
+        &self,
+        width: usize,
+        height: usize,
+        beyond: u8,
+        from: impl Fn(usize, usize) -> Option<(usize, usize)>,
+    ) -> Self {
+        let value = |x, y| from(x, y).map_or(beyond, |(x, y)| self.get(x, y));
+        let data = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| value(x, y)).collect();
+        Self { width, height, data }
+    }
+
     /// The value at a place within the plane.
     ///
     /// # Panics
