@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod optim;
 pub mod progress;
 pub mod report;
+pub mod sample;
 pub mod schedule;
 pub mod task;
 pub mod tasks;

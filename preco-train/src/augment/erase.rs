@@ -4,8 +4,8 @@ use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::crop::RandomResizedCrop;
-use super::sample::{IGNORE, Sample};
 use crate::error::{Error, Result};
+use crate::sample::{IGNORE, Sample};
 
 /// The law of the rectangle. Its pixels become noise, its mask [`IGNORE`]; boxes and instances stay, for an object that
 /// is partly hidden is still there.

@@ -5,8 +5,8 @@
 
 use preco_core::imagery::{Filter, Rgb8, resize};
 
-use super::sample::{IGNORE, Instance, LabelledBox, Plane, Sample};
 use crate::error::Result;
+use crate::sample::{IGNORE, Instance, LabelledBox, Plane, Sample};
 
 /// Whole pixels to cut out, in the image's coordinates; it may reach beyond the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,10 +147,15 @@ pub(super) mod tests {
 
     /// A scene whose picture is painted from its mask, so that picture and mask must stay equal; cut to be no square.
     pub(in super::super) fn painted(index: usize) -> Sample {
-        let mut sample = Sample::from(SceneGenerator::new(3, 48, 9).scene(index));
-        let mask = sample.mask.clone().expect("mask");
-        let data = mask.data.iter().flat_map(|class| [10 * class, 255 - class, 7]).collect();
-        sample.image = Rgb8::new(48, 48, data);
+        let scene = SceneGenerator::new(3, 48, 9).scene(index);
+        let data = scene.mask.iter().flat_map(|class| [10 * class, 255 - class, 7]).collect();
+        let sample = Sample {
+            image: Rgb8::new(48, 48, data),
+            label: scene.one_hot(),
+            mask: Some(scene.classes_of_pixels()),
+            boxes: scene.labelled_boxes(),
+            instances: scene.objects(),
+        };
         let window = Window { left: 3, top: 8, width: 44, height: 37 };
         tight(cut(&sample, window, [0; 3], 0.0))
     }

@@ -45,7 +45,7 @@ impl Mix {
         &self,
         images: &mut [f32],
         [height, width]: [usize; 2],
-        labels: &mut [Vec<f32>],
+        mut labels: Vec<&mut Vec<f32>>,
         stream: &mut Stream,
     ) -> f64 {
         let (n, len) = (labels.len(), 3 * height * width);
@@ -68,7 +68,7 @@ impl Mix {
             }
             let (front, back) = labels.split_at_mut(n - 1 - i);
             assert_eq!(front[i].len(), back[0].len(), "labels differ in length");
-            blend(&mut front[i], &mut back[0], share as f32);
+            blend(front[i], back[0], share as f32);
         }
         share
     }
@@ -151,7 +151,8 @@ mod tests {
     fn mixup_blends_images_as_it_blends_labels() {
         let (mut images, mut labels) = batch();
         let mix = Mix { mixup: 0.8, cutmix: 0.0 };
-        let share = mix.apply(&mut images, [6, 8], &mut labels, &mut Stream::new(1, "mix", 0, 0)) as f32;
+        let share =
+            mix.apply(&mut images, [6, 8], labels.iter_mut().collect(), &mut Stream::new(1, "mix", 0, 0)) as f32;
         assert!(share > 0.0 && share < 1.0);
         assert!((images[0] - (share + 9.0 * (1.0 - share))).abs() < 1e-5 && images[144] == 5.0);
         assert_eq!(labels[0], [share, 0.0, 1.0 - share]);
@@ -167,7 +168,7 @@ mod tests {
         for index in 0..30 {
             let (mut images, mut labels) = batch();
             let mix = Mix { mixup: 0.0, cutmix: 1.0 };
-            mix.apply(&mut images, [6, 8], &mut labels, &mut Stream::new(1, "mix", 0, index));
+            mix.apply(&mut images, [6, 8], labels.iter_mut().collect(), &mut Stream::new(1, "mix", 0, index));
             let foreign = images[..144].iter().filter(|value| **value == 9.0).count();
             assert!(images[..144].iter().all(|value| [1.0, 9.0].contains(value)));
             assert!((foreign as f32 / 144.0 - labels[0][2]).abs() < 1e-6, "{foreign} {labels:?}");

@@ -1,12 +1,15 @@
 //! Random transforms in a row, as a list that a settings file can hold.
 
+use std::borrow::Cow;
+
+use preco_core::imagery::{MAX_PIXELS, Rgb8};
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Window, cut, mirror, resized, turn};
-use super::sample::Sample;
 use super::{Erasing, Photometric, RandAugment, RandomResizedCrop};
 use crate::error::{Error, Result};
+use crate::sample::Sample;
 
 /// One random transform of a sample. Those that move pixels move mask, boxes and instances with them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +69,14 @@ pub enum Transform {
 pub struct Pipeline(pub Vec<Transform>);
 
 impl Pipeline {
+    /// The views of masked-image pre-training (SimMIM): a random part of at least two thirds of the area, resized, and a
+    /// coin's flip. No colour changes, and never upside down.
+    pub fn pretraining(size: [usize; 2]) -> Self {
+        let part =
+            Transform::RandomResizedCrop { size, scale: [0.67, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], min_visible: 0.0 };
+        Self(vec![part, Transform::Flip { horizontal: 0.5, vertical: 0.0 }])
+    }
+
     /// Checks every transform.
     ///
     /// # Errors
@@ -82,7 +93,7 @@ impl Pipeline {
     /// # Randomness
     /// Stream `(seed, "augment <name> <n>", step, index)` for the nth transform of a name, so that its numbers do not
     /// change when one of another name is added.
-    pub fn apply(&self, sample: Sample, seed: u64, step: u64, index: u64) -> Result<Sample> {
+    pub fn apply<'a>(&self, sample: Cow<'a, Sample>, seed: u64, step: u64, index: u64) -> Result<Cow<'a, Sample>> {
         self.0.iter().enumerate().try_fold(sample, |sample, (at, transform)| {
             let name = transform.name();
             let nth = self.0[..at].iter().filter(|earlier| earlier.name() == name).count();
@@ -107,11 +118,13 @@ impl Transform {
     }
 
     fn check(&self) -> Result<()> {
-        let size = |size: [usize; 2]| {
-            if size.contains(&0) {
-                return Err(Error::config(format!("augment.size is {size:?}; height and width start at 1")));
+        let size = |[height, width]: [usize; 2]| {
+            if (1..=MAX_PIXELS).contains(&height.saturating_mul(width)) {
+                return Ok(());
             }
-            Ok(())
+            Err(Error::config(format!(
+                "augment.size is [{height}, {width}]; height and width start at 1 and make at most {MAX_PIXELS} pixels"
+            )))
         };
         let chance = |value: f64| {
             if (0.0..=1.0).contains(&value) {
@@ -142,45 +155,49 @@ impl Transform {
         }
     }
 
-    fn apply(&self, mut sample: Sample, stream: &mut Stream) -> Result<Sample> {
-        match *self {
+    fn apply<'a>(&self, sample: Cow<'a, Sample>, stream: &mut Stream) -> Result<Cow<'a, Sample>> {
+        Ok(Cow::Owned(match *self {
             Self::RandomResizedCrop { size, scale, ratio, min_visible } => {
                 let law = RandomResizedCrop { scale, ratio };
                 let part = law.draw(sample.image.width(), sample.image.height(), stream);
                 let window =
                     Window { left: part.left as isize, top: part.top as isize, width: part.width, height: part.height };
-                resized(&cut(&sample, window, [0; 3], min_visible), size)
+                resized(&cut(&sample, window, [0; 3], min_visible), size)?
             }
-            Self::Crop { size, fill, min_visible } => {
-                Ok(cut(&sample, window(&sample, size, stream), fill, min_visible))
-            }
-            Self::Flip { horizontal, vertical } => {
-                let (across, over) = (stream.chance(horizontal), stream.chance(vertical));
-                if across != over {
-                    sample = mirror(&sample);
-                }
+            Self::Crop { size, fill, min_visible } => cut(&sample, window(&sample, size, stream), fill, min_visible),
+            Self::Flip { horizontal, vertical } => match (stream.chance(horizontal), stream.chance(vertical)) {
+                (false, false) => return Ok(sample),
+                (true, false) => mirror(&sample),
                 // Top and bottom are left and right, turned by 180 degrees.
-                if over {
-                    sample = turn(&turn(&sample));
-                }
-                Ok(sample)
+                (false, true) => turn(&turn(&mirror(&sample))),
+                (true, true) => turn(&turn(&sample)),
+            },
+            Self::Rotate90 => {
+                let turns = stream.below(4);
+                return Ok((0..turns).fold(sample, |sample, _| Cow::Owned(turn(&sample))));
             }
-            Self::Rotate90 => Ok((0..stream.below(4)).fold(sample, |sample, _| turn(&sample))),
             Self::ScaleJitter { size, factor: [low, high], fill, min_visible } => {
                 let factor = stream.between(low, high);
                 let scaled = [sample.image.height(), sample.image.width()];
                 let scaled = scaled.map(|side| ((side as f64 * factor).round() as usize).max(1));
                 let sample = resized(&sample, scaled)?;
-                Ok(cut(&sample, window(&sample, size, stream), fill, min_visible))
+                cut(&sample, window(&sample, size, stream), fill, min_visible)
             }
-            Self::Photometric(law) => Ok(Sample { image: law.apply(&sample.image, stream), ..sample }),
-            Self::RandAugment(law) => Ok(Sample { image: law.apply(&sample.image, stream), ..sample }),
+            Self::Photometric(law) => recoloured(sample, |image| law.apply(image, stream)),
+            Self::RandAugment(law) => recoloured(sample, |image| law.apply(image, stream)),
             Self::Erasing(law) => {
+                let mut sample = sample.into_owned();
                 law.apply(&mut sample, stream);
-                Ok(sample)
+                sample
             }
-        }
+        }))
     }
+}
+
+/// The sample with another picture.
+fn recoloured(sample: Cow<'_, Sample>, recolour: impl FnOnce(&Rgb8) -> Rgb8) -> Sample {
+    let image = recolour(&sample.image);
+    Sample { image, ..sample.into_owned() }
 }
 
 /// A window of `size` within the sample, or around it where the sample is smaller.
@@ -198,6 +215,10 @@ fn window(sample: &Sample, [height, width]: [usize; 2], stream: &mut Stream) -> 
 mod tests {
     use super::super::geometry::tests::painted;
     use super::*;
+
+    fn applied(pipeline: &Pipeline, sample: Sample, seed: u64, step: u64, index: u64) -> Sample {
+        pipeline.apply(Cow::Owned(sample), seed, step, index).expect("sample").into_owned()
+    }
 
     fn everything() -> Pipeline {
         Pipeline(vec![
@@ -218,7 +239,7 @@ mod tests {
         pipeline.check().expect("valid");
         let mut objects = 0;
         for index in 0..60 {
-            let sample = pipeline.apply(painted(index as usize % 9), 5, 2, index).expect("sample");
+            let sample = applied(&pipeline, painted(index as usize % 9), 5, 2, index);
             assert_eq!((sample.image.width(), sample.image.height()), (30, 28));
             let mask = sample.mask.expect("mask");
             assert_eq!((mask.width, mask.height, mask.data.len()), (30, 28, 840));
@@ -235,19 +256,20 @@ mod tests {
     #[test]
     fn a_sample_depends_on_seed_and_position_only_and_not_on_what_comes_behind() {
         let pipeline = everything();
-        let at = |seed, step, index| pipeline.apply(painted(3), seed, step, index).expect("sample");
+        let at = |seed, step, index| applied(&pipeline, painted(3), seed, step, index);
         assert_eq!(at(1, 2, 3), at(1, 2, 3));
         assert!(at(1, 2, 3) != at(1, 2, 4) && at(1, 2, 3) != at(1, 3, 3) && at(1, 2, 3) != at(2, 2, 3));
         // Turns and colours after another transform are those that they were without it.
         let two = Pipeline(pipeline.0[2..5].to_vec());
-        let first = two.0[0].apply(painted(3), &mut Stream::new(1, "augment rotate90 0", 2, 3)).expect("sample");
+        let first =
+            two.0[0].apply(Cow::Owned(painted(3)), &mut Stream::new(1, "augment rotate90 0", 2, 3)).expect("sample");
         let purpose = "augment random_resized_crop 0";
         let second = two.0[1].apply(first, &mut Stream::new(1, purpose, 2, 3)).expect("sample");
         let third = two.0[2].apply(second, &mut Stream::new(1, "augment photometric 0", 2, 3)).expect("sample");
-        assert_eq!(two.apply(painted(3), 1, 2, 3).expect("sample"), third);
+        assert_eq!(applied(&two, painted(3), 1, 2, 3), third.into_owned());
         // Of two with one name each has numbers of its own.
         let flips = Pipeline(vec![Transform::Flip { horizontal: 0.5, vertical: 0.0 }; 2]);
-        let is_flipped = |index| flips.apply(painted(3), 1, 0, index).expect("sample") != painted(3);
+        let is_flipped = |index| applied(&flips, painted(3), 1, 0, index) != painted(3);
         assert!((0..40).filter(|&index| is_flipped(index)).count() > 8, "two flips always undo each other");
     }
 
@@ -257,7 +279,7 @@ mod tests {
         let law = Pipeline(vec![Transform::Flip { horizontal: 0.5, vertical: 0.25 }]);
         let mut corners = [0i32; 5];
         for index in 0..800 {
-            let sample = law.apply(Sample::from(image.clone()), 1, 0, index).expect("sample");
+            let sample = applied(&law, Sample::from(image.clone()), 1, 0, index);
             corners[usize::from(sample.image.get(0, 0)[0])] += 1;
         }
         // None 3/8, across 3/8, over 1/8, both 1/8: of 800, deviations below 14.
@@ -274,11 +296,35 @@ mod tests {
         let bad = [
             Transform::Flip { horizontal: 1.5, vertical: 0.0 },
             Transform::Crop { size: [0, 3], fill: [0; 3], min_visible: 0.0 },
+            Transform::Crop { size: [usize::MAX, 3], fill: [0; 3], min_visible: 0.0 },
             Transform::ScaleJitter { size: [3, 3], factor: [2.0, 1.0], fill: [0; 3], min_visible: 0.0 },
         ];
-        for (transform, value) in bad.into_iter().zip(["1.5", "[0, 3]", "2, 1"]) {
+        for (transform, value) in bad.into_iter().zip(["1.5", "[0, 3]", "pixels", "2, 1"]) {
             let error = Pipeline(vec![transform]).check().expect_err(value).to_string();
             assert!(error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn half_the_pretraining_views_are_flipped_and_none_upside_down() {
+        let ramp = (0..200).flat_map(|y| (0..200).flat_map(move |x| [x as u8, y as u8, 7])).collect();
+        let ramp = Sample::from(Rgb8::new(200, 200, ramp));
+        let mut flipped = 0;
+        for index in 0..400 {
+            let view = applied(&Pipeline::pretraining([16, 24]), ramp.clone(), 1, 0, index).image;
+            assert_eq!((view.width(), view.height()), (24, 16));
+            assert!(view.get(0, 0)[1] < view.get(0, 15)[1]);
+            flipped += usize::from(view.get(0, 0)[0] > view.get(23, 0)[0]);
+        }
+        // 200, deviation 10.
+        assert!((160..240).contains(&flipped), "{flipped}");
+    }
+
+    #[test]
+    fn one_pixel_is_enlarged_and_no_pixel_is_an_error() {
+        let views = Pipeline::pretraining([8, 8]);
+        let view = applied(&views, Sample::from(Rgb8::filled(1, 1, [1, 2, 3])), 1, 0, 0);
+        assert_eq!(view.image, Rgb8::filled(8, 8, [1, 2, 3]));
+        assert!(views.apply(Cow::Owned(Sample::from(Rgb8::new(0, 0, vec![]))), 1, 0, 0).is_err());
     }
 }

@@ -1,8 +1,9 @@
 //! Batches for training steps, made ahead of time on background threads.
 //!
 //! What a step sees is a function of the seed and the step alone: the epoch's order is a shuffle drawn from
-//! `(seed, "order", epoch)`, and the view in slot `i` from `(seed, "augment", step, i)`. So the numbers are the same for
-//! any number of threads, and a run that resumes at a step continues as if it had never stopped.
+//! `(seed, "order", epoch)`, the sample in slot `i` is transformed by streams `(seed, "augment …", step, i)`, and the batch
+//! is mixed by `(seed, "mix", step, 0)`. So the numbers are the same for any number of threads, and a run that resumes at
+//! a step continues as if it had never stopped.
 //!
 //! The slot of an image that cannot be read is filled by the next readable one of the epoch's order, which is a function
 //! of seed and position as well. `unreadable.rs` says how many may be missing.
@@ -11,18 +12,20 @@ mod cache;
 mod prefetch;
 mod unreadable;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use preco_core::imagery::{Normalise, Rgb8};
+use preco_core::imagery::Normalise;
 use preco_core::rng::Stream;
 
 use self::cache::Cache;
 use self::prefetch::Prefetch;
 use self::unreadable::{Accepted, Known};
 use super::ImageSource;
-use crate::augment::Pretraining;
+use crate::augment::{Mix, Pipeline};
 use crate::error::{Error, Result};
+use crate::sample::{Sample, Supervision, Target};
 
 /// How batches are made.
 #[derive(Clone, Debug)]
@@ -37,17 +40,25 @@ pub struct LoaderConfig {
     pub cache_bytes: u64,
     /// Images that may turn out unreadable; they are reported and replaced. The first beyond this many is an error.
     pub max_unreadable: usize,
-    /// The views.
-    pub transform: Pretraining,
+    /// What the task learns from.
+    pub supervision: Supervision,
+    /// What happens to each sample. Whatever its size was, it must come out as `size`.
+    pub pipeline: Pipeline,
+    /// `[height, width]` of the images in a batch.
+    pub size: [usize; 2],
     /// The values.
     pub normalise: Normalise,
+    /// What happens to the images of a batch and their labels, after all else.
+    pub mix: Mix,
 }
 
-/// The images of one step.
+/// What one step sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// `(N, 3, H, W)`, normalised.
     pub images: Vec<f32>,
+    /// The labels of each image.
+    pub targets: Vec<Target>,
     /// Which images of the source they are views of.
     pub indices: Vec<usize>,
 }
@@ -70,9 +81,16 @@ impl Loader {
     /// A loader of `source`.
     ///
     /// # Errors
-    /// [`Error::Config`] for an empty source, a batch of 0 or a transform out of range.
+    /// [`Error::Config`] for an empty source, a batch of 0, a transform out of range, or mixing of images whose labels
+    /// cannot be mixed.
     pub fn new(source: Arc<dyn ImageSource + Send + Sync>, config: LoaderConfig) -> Result<Self> {
-        config.transform.check()?;
+        config.pipeline.check()?;
+        config.mix.check()?;
+        if config.mix != Mix::default() && config.supervision != Supervision::Label {
+            return Err(Error::config(
+                "mixup and CutMix mix the labels of whole images; turn them off for a task that learns from anything else",
+            ));
+        }
         if source.is_empty() || config.batch == 0 {
             return Err(Error::config(format!(
                 "cannot make batches of {} from {} images: both must be at least 1",
@@ -80,9 +98,9 @@ impl Loader {
                 source.len()
             )));
         }
-        let [height, width] = config.transform.size;
-        // The transform's size is bounded, so only the last product can be too large.
-        if config.batch > isize::MAX as usize / size_of::<f32>() / (3 * height * width) {
+        let [height, width] = config.size;
+        let view = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(3 * size_of::<f32>()));
+        if view.is_none_or(|bytes| bytes == 0 || config.batch > isize::MAX as usize / bytes) {
             return Err(Error::config(format!("a batch of {} views of {width}x{height} fits no memory", config.batch)));
         }
         let cache = Cache::new(source.len(), config.cache_bytes);
@@ -149,31 +167,48 @@ impl Maker {
     }
 
     fn batch(&self, step: u64) -> Result<Made> {
+        let LoaderConfig { batch, seed, size, normalise, mix, .. } = &self.config;
         let order = self.order(step / self.steps_per_epoch());
-        let first = (step % self.steps_per_epoch()) as usize * self.config.batch;
-        let [height, width] = self.config.transform.size;
-        let view_len = 3 * height * width;
-        let mut images = vec![0.0; view_len * self.config.batch];
-        let mut indices = Vec::with_capacity(self.config.batch);
+        let first = (step % self.steps_per_epoch()) as usize * batch;
+        let length = 3 * size[0] * size[1];
+        let mut images = vec![0.0; length * batch];
+        let (mut targets, mut indices) = (Vec::with_capacity(*batch), Vec::with_capacity(*batch));
         let mut unreadable = Vec::new();
-        for (slot, out) in images.chunks_exact_mut(view_len).enumerate() {
-            let (index, image) = self.readable(&order, first + slot, &mut unreadable)?;
-            let mut stream = Stream::new(self.config.seed, "augment", step, slot as u64);
-            let view = self.config.transform.apply(&image, &mut stream)?;
-            self.config.normalise.to_tensor(&view, out);
+        for (slot, out) in images.chunks_exact_mut(length).enumerate() {
+            let (index, sample) = self.readable(&order, first + slot, &mut unreadable)?;
+            let (view, target) = self.view(index, &sample, step, slot as u64)?.into_owned().into_parts();
+            normalise.to_tensor(&view, out);
+            targets.push(target);
             indices.push(index);
         }
-        Ok(Made { batch: Batch { images, indices }, unreadable })
+        let labels = targets.iter_mut().map(|target| &mut target.label).collect();
+        mix.apply(&mut images, *size, labels, &mut Stream::new(*seed, "mix", step, 0));
+        Ok(Made { batch: Batch { images, targets, indices }, unreadable })
+    }
+
+    /// The sample as training sees it.
+    fn view<'a>(&self, index: usize, sample: &'a Sample, step: u64, slot: u64) -> Result<Cow<'a, Sample>> {
+        let LoaderConfig { pipeline, seed, size: [height, width], .. } = &self.config;
+        let view = pipeline.apply(Cow::Borrowed(sample), *seed, step, slot)?;
+        let (have_width, have_height) = (view.image.width(), view.image.height());
+        if (have_width, have_height) != (*width, *height) {
+            return Err(Error::config(format!(
+                "the view of {} is {have_width}x{have_height}, images of a batch are {width}x{height}; end the transforms \
+                 with a crop of that size",
+                self.source.name(index)
+            )));
+        }
+        Ok(view)
     }
 
     /// The first readable image of the epoch's order from `position` on, around its end. Those before it join
     /// `unreadable`, of which there are never more than may be missing.
-    fn readable(&self, order: &[usize], position: usize, unreadable: &mut Vec<usize>) -> Result<(usize, Arc<Rgb8>)> {
+    fn readable(&self, order: &[usize], position: usize, unreadable: &mut Vec<usize>) -> Result<(usize, Arc<Sample>)> {
         for offset in 0..order.len() {
             let index = order[(position + offset) % order.len()];
             if !self.known.has(index) {
-                match self.cache.get(index, || self.source.image(index)) {
-                    Ok(image) => return Ok((index, image)),
+                match self.cache.get(index, || self.source.sample(index, self.config.supervision)) {
+                    Ok(sample) => return Ok((index, sample)),
                     // Where none may be missing the source's own error says all.
                     Err(error) if self.config.max_unreadable == 0 => return Err(error),
                     Err(error) => self.known.add(index, error.to_string()),

@@ -18,9 +18,10 @@ pub use statistics::mean_std;
 pub use subset::Subset;
 pub use survey::{ClassCount, Depth, Range, Survey, survey};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sample::{Sample, Supervision};
 
-/// A set of images, some of which have a class. The order never changes while the set exists.
+/// A set of images with whatever labels they have. The order never changes while the set exists.
 pub trait ImageSource: Sync {
     /// Number of images.
     fn len(&self) -> usize;
@@ -47,4 +48,24 @@ pub trait ImageSource: Sync {
 
     /// The names of the classes.
     fn classes(&self) -> &[String];
+
+    /// The image at `index` with the labels that a task learns from. A set that knows more than classes overrides this.
+    ///
+    /// # Errors
+    /// Those of [`ImageSource::image`], and [`Error::Data`] where the image has no such label.
+    fn sample(&self, index: usize, supervision: Supervision) -> Result<Sample> {
+        let none =
+            |what: &str| Error::data(self.name(index).as_ref(), format!("has no {what}, which this task learns from"));
+        let label = match supervision {
+            Supervision::None => Vec::new(),
+            Supervision::Label => {
+                let class = self.label(index).ok_or_else(|| none("class"))?;
+                (0..self.classes().len()).map(|at| f32::from(u8::from(at == class))).collect()
+            }
+            Supervision::Mask => return Err(none("mask")),
+            Supervision::Boxes => return Err(none("boxes")),
+            Supervision::Instances => return Err(none("instances")),
+        };
+        Ok(Sample { label, ..Sample::from(self.image(index)?) })
+    }
 }

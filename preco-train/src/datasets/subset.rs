@@ -6,6 +6,7 @@ use preco_core::imagery::Rgb8;
 
 use super::ImageSource;
 use crate::error::Result;
+use crate::sample::{Sample, Supervision};
 
 /// The images at chosen positions of another source, which keeps their names and classes.
 #[derive(Clone)]
@@ -46,6 +47,10 @@ impl ImageSource for Subset {
     fn classes(&self) -> &[String] {
         self.source.classes()
     }
+
+    fn sample(&self, index: usize, supervision: Supervision) -> Result<Sample> {
+        self.source.sample(self.indices[index], supervision)
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +66,8 @@ mod tests {
         for (at, index) in [(0, 2), (1, 7)] {
             assert_eq!((some.name(at), some.label(at)), (scenes.name(index), scenes.label(index)));
             assert_eq!(some.image(at).expect("image"), scenes.image(index).expect("image"));
+            let boxes = Supervision::Boxes;
+            assert_eq!(some.sample(at, boxes).expect("sample"), scenes.sample(index, boxes).expect("sample"));
         }
     }
 }

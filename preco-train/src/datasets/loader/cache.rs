@@ -1,17 +1,16 @@
-//! Decoded images in memory, up to a budget.
+//! Decoded samples in memory, up to a budget.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use preco_core::imagery::Rgb8;
-
 use crate::error::Result;
+use crate::sample::Sample;
 
-/// A place for each image; places fill until the budget is used up and are never emptied.
+/// A place for each sample; places fill until the budget is used up and are never emptied.
 ///
-/// Evicting would not help: an epoch uses each image once, so what was used longest ago is what is needed next.
+/// Evicting would not help: an epoch uses each sample once, so what was used longest ago is what is needed next.
 pub(super) struct Cache {
-    places: Vec<OnceLock<Arc<Rgb8>>>,
+    places: Vec<OnceLock<Arc<Sample>>>,
     left: AtomicU64,
 }
 
@@ -20,26 +19,28 @@ impl Cache {
         Self { places: (0..len).map(|_| OnceLock::new()).collect(), left: AtomicU64::new(bytes) }
     }
 
-    /// The image at `index`, from memory or from `read`.
-    pub(super) fn get(&self, index: usize, read: impl FnOnce() -> Result<Rgb8>) -> Result<Arc<Rgb8>> {
-        if let Some(image) = self.places[index].get() {
-            return Ok(Arc::clone(image));
+    /// The sample at `index`, from memory or from `read`.
+    pub(super) fn get(&self, index: usize, read: impl FnOnce() -> Result<Sample>) -> Result<Arc<Sample>> {
+        if let Some(sample) = self.places[index].get() {
+            return Ok(Arc::clone(sample));
         }
-        let image = Arc::new(read()?);
-        let bytes = image.data().len() as u64;
+        let sample = Arc::new(read()?);
+        let bytes = sample.bytes();
         let reserve = |left: u64| left.checked_sub(bytes);
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).is_ok()
-            && self.places[index].set(Arc::clone(&image)).is_err()
+            && self.places[index].set(Arc::clone(&sample)).is_err()
         {
-            // Another thread put the same image there in the meantime.
+            // Another thread put the same sample there in the meantime.
             self.left.fetch_add(bytes, Ordering::Relaxed);
         }
-        Ok(image)
+        Ok(sample)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use preco_core::imagery::Rgb8;
+
     use super::*;
 
     #[test]
@@ -51,9 +52,9 @@ mod tests {
             let width = [4, 9, 4][index];
             let got = cache.get(index, || {
                 reads.push(index);
-                Ok(Rgb8::filled(width, 1, [index as u8; 3]))
+                Ok(Sample::from(Rgb8::filled(width, 1, [index as u8; 3])))
             });
-            assert_eq!(*got.expect("image"), Rgb8::filled(width, 1, [index as u8; 3]));
+            assert_eq!(got.expect("sample").image, Rgb8::filled(width, 1, [index as u8; 3]));
         }
         assert_eq!(reads, [0, 1, 2, 1]);
     }

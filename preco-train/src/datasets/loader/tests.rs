@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use preco_core::imagery::{Rgb8, decode_bytes};
 
 use super::*;
+use crate::augment::Transform;
+use crate::datasets::scenes::SceneGenerator;
 
 /// Images whose colour is their index; `broken` fails, `panics` panics.
 #[derive(Default)]
@@ -44,8 +46,11 @@ fn config(batch: usize, threads: usize) -> LoaderConfig {
         threads,
         cache_bytes: 2000,
         max_unreadable: 0,
-        transform: Pretraining::new([8, 12]),
+        supervision: Supervision::None,
+        pipeline: Pipeline::pretraining([8, 12]),
+        size: [8, 12],
         normalise: Normalise::default(),
+        mix: Mix::default(),
     }
 }
 
@@ -181,6 +186,79 @@ fn a_file_that_cannot_be_read_is_tried_once() {
     let mut loader = Loader::new(Arc::clone(&source) as _, big).expect("loader");
     batches(&mut loader, 0..5);
     assert_eq!(source.reads.load(Ordering::Relaxed), 4);
+}
+
+fn scenes(supervision: Supervision, mix: Mix, threads: usize) -> Result<Loader> {
+    let mut pipeline = Pipeline::pretraining([8, 12]);
+    pipeline.0.insert(0, Transform::Rotate90);
+    let source = Arc::new(SceneGenerator::new(5, 64, 9));
+    Loader::new(source, LoaderConfig { supervision, mix, pipeline, ..config(4, threads) })
+}
+
+#[test]
+fn labels_of_every_kind_come_with_their_images_and_move_with_them() {
+    let source = SceneGenerator::new(5, 64, 9);
+    for supervision in [Supervision::Label, Supervision::Mask, Supervision::Boxes, Supervision::Instances] {
+        let want = batches(&mut scenes(supervision, Mix::default(), 0).expect("loader"), 0..4);
+        for threads in [1, 3] {
+            let got = batches(&mut scenes(supervision, Mix::default(), threads).expect("loader"), 0..4);
+            assert_eq!(got, want, "{threads} threads");
+        }
+        let mut known = 0;
+        for (step, batch) in want.iter().enumerate() {
+            for (slot, (target, &index)) in batch.targets.iter().zip(&batch.indices).enumerate() {
+                let sample = Cow::Owned(source.sample(index, supervision).expect("sample"));
+                let config = &scenes(supervision, Mix::default(), 0).expect("loader").maker.config;
+                let view = config.pipeline.apply(sample, 7, step as u64, slot as u64).expect("view").into_owned();
+                let (image, truth) = view.into_parts();
+                let mut tensor = vec![0.0; 3 * 8 * 12];
+                config.normalise.to_tensor(&image, &mut tensor);
+                assert_eq!(&batch.images[slot * tensor.len()..][..tensor.len()], tensor);
+                assert_eq!(*target, truth);
+                known += target.label.len() + target.boxes.len() + target.instances.len();
+                known += target.mask.iter().map(|mask| mask.data.len()).sum::<usize>();
+            }
+        }
+        assert!(known > 8, "{supervision:?}: only {known} labels in 16 images");
+    }
+}
+
+#[test]
+fn a_mixed_batch_has_mixed_labels_and_is_the_same_with_any_number_of_threads() {
+    let mix = Mix { mixup: 0.8, cutmix: 1.0 };
+    let want = batches(&mut scenes(Supervision::Label, mix, 0).expect("loader"), 0..4);
+    assert_eq!(batches(&mut scenes(Supervision::Label, mix, 3).expect("loader"), 0..4), want);
+    let pure = batches(&mut scenes(Supervision::Label, Mix::default(), 0).expect("loader"), 0..4);
+    for (mixed, pure) in want.iter().zip(&pure) {
+        assert_eq!(mixed.indices, pure.indices);
+        assert_ne!(mixed.images, pure.images);
+        // The first image keeps a share of its class and takes the rest of the last one's.
+        let [first, last] =
+            [0, 3].map(|at| pure.targets[at].label.iter().position(|&share| share == 1.0).expect("one"));
+        let label = &mixed.targets[0].label;
+        assert!((label.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!(label.iter().enumerate().all(|(class, &share)| share == 0.0 || [first, last].contains(&class)));
+    }
+}
+
+#[test]
+fn what_cannot_be_batched_is_named() {
+    let told = |loader: Result<Loader>| match loader {
+        Ok(mut loader) => loader.batch(0).expect_err("a batch").to_string(),
+        Err(error) => error.to_string(),
+    };
+    let mix = Mix { mixup: 0.8, cutmix: 0.0 };
+    assert!(told(scenes(Supervision::Mask, mix, 0)).contains("labels of whole images"));
+    let source = || Arc::new(Source { len: 4, ..Source::default() });
+    let labelled = LoaderConfig { supervision: Supervision::Label, ..config(2, 0) };
+    let error = told(Loader::new(source(), labelled));
+    assert!(error.contains(": has no class"), "{error}");
+    let boxes = LoaderConfig { supervision: Supervision::Boxes, ..config(2, 0) };
+    assert!(told(Loader::new(source(), boxes)).contains(": has no boxes"));
+    let error = told(Loader::new(source(), LoaderConfig { size: [8, 8], ..config(2, 0) }));
+    assert!(error.contains("12x8") && error.contains("8x8") && error.contains("crop"), "{error}");
+    let error = told(Loader::new(source(), LoaderConfig { pipeline: Pipeline::default(), ..config(2, 0) }));
+    assert!(error.contains("20x15"), "{error}");
 }
 
 #[test]

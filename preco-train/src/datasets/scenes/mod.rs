@@ -15,6 +15,7 @@
 mod buildings;
 mod dice;
 mod ground;
+mod labels;
 mod land;
 mod layout;
 mod noise;
@@ -30,6 +31,7 @@ mod truth;
 
 use crate::datasets::ImageSource;
 use crate::error::Result;
+use crate::sample::{Sample, Supervision};
 use dice::Dice;
 use ground::Ground;
 use palette::Style;
@@ -155,5 +157,9 @@ impl ImageSource for SceneGenerator {
 
     fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    fn sample(&self, index: usize, supervision: Supervision) -> Result<Sample> {
+        Ok(self.scene(index).into_sample(supervision))
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::page::{self, About};
 use super::{Pretrain, Pretraining, pictures};
-use crate::augment::Pretraining as Views;
+use crate::augment::{Mix, Pipeline};
 use crate::checkpoint::{RunFolder, Start, Store};
 use crate::datasets::split::Split;
 use crate::datasets::{ImageSource, Loader, LoaderConfig};
@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::log::{Records, read_evaluations, read_steps};
 use crate::optim::{AdamW, Groups};
 use crate::progress::{Progress, StepReport};
+use crate::sample::Supervision;
 use crate::task::Task;
 use crate::trainer::{Ending, Identity, State, Trainer};
 
@@ -148,8 +149,11 @@ pub fn run(
         threads: runtime.loader_threads,
         cache_bytes: runtime.cache_bytes,
         max_unreadable: config.max_unreadable,
-        transform: Views::new(preprocess.size),
+        supervision: Supervision::None,
+        pipeline: Pipeline::pretraining(preprocess.size),
+        size: preprocess.size,
         normalise: preprocess.normalise,
+        mix: Mix::default(),
     };
     let started = Instant::now();
     let images = Arc::clone(&inputs.images);

@@ -1,8 +1,9 @@
-//! One labelled image, whatever is known about it.
+//! One labelled image, and what of its labels a task learns from.
+//!
+//! A data set makes samples, `augment` transforms them, the loader packs them into batches.
 
 use preco_core::imagery::Rgb8;
-
-use crate::datasets::scenes::{CLASSES, Scene};
+use serde::{Deserialize, Serialize};
 
 /// A mask's value where nothing is known: padding and erased pixels. Losses and metrics leave it out.
 pub const IGNORE: u8 = 255;
@@ -38,7 +39,24 @@ pub struct Instance {
     pub pixels: Plane,
 }
 
-/// An image with every kind of label that a task may ask for; what a data set does not know is empty.
+/// What a task learns from, beside the picture. Nothing else is read, kept in memory or transformed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// Pictures alone.
+    #[default]
+    None,
+    /// One class, or several, for the whole image.
+    Label,
+    /// The class of each pixel.
+    Mask,
+    /// Boxes.
+    Boxes,
+    /// Objects by their pixels, from which their boxes follow.
+    Instances,
+}
+
+/// An image with every kind of label that a task may ask for; what was not asked for is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The picture.
@@ -53,6 +71,19 @@ pub struct Sample {
     pub instances: Vec<Instance>,
 }
 
+/// The labels of a sample, once its picture has become a tensor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Target {
+    /// As [`Sample::label`].
+    pub label: Vec<f32>,
+    /// As [`Sample::mask`].
+    pub mask: Option<Plane>,
+    /// As [`Sample::boxes`].
+    pub boxes: Vec<LabelledBox>,
+    /// As [`Sample::instances`].
+    pub instances: Vec<Instance>,
+}
+
 impl Plane {
     /// A plane of one value.
     pub fn filled(width: usize, height: usize, value: u8) -> Self {
@@ -60,7 +91,7 @@ impl Plane {
     }
 
     /// A plane of another size whose value at each place is the one that `from` names here, `beyond` where it names none.
-    pub(super) fn gathered(
+    pub(crate) fn gathered(
         &self,
         width: usize,
         height: usize,
@@ -96,31 +127,23 @@ impl Instance {
     }
 }
 
+impl Sample {
+    /// The picture, and what is known about it.
+    pub fn into_parts(self) -> (Rgb8, Target) {
+        let Self { image, label, mask, boxes, instances } = self;
+        (image, Target { label, mask, boxes, instances })
+    }
+
+    /// The memory that pixels take: what a cache counts.
+    pub fn bytes(&self) -> u64 {
+        let planes = self.mask.iter().chain(self.instances.iter().map(|instance| &instance.pixels));
+        (self.image.data().len() + planes.map(|plane| plane.data.len()).sum::<usize>()) as u64
+    }
+}
+
 impl From<Rgb8> for Sample {
     /// An image about which nothing is known.
     fn from(image: Rgb8) -> Self {
         Self { image, label: Vec::new(), mask: None, boxes: Vec::new(), instances: Vec::new() }
-    }
-}
-
-impl From<Scene> for Sample {
-    fn from(scene: Scene) -> Self {
-        let (width, height) = (scene.image.width(), scene.image.height());
-        let pixels = |id: u16| Plane {
-            width,
-            height,
-            data: scene.instances.iter().map(|&pixel| u8::from(pixel == id)).collect(),
-        };
-        Self {
-            label: (0..CLASSES.len()).map(|class| f32::from(u8::from(class == scene.class))).collect(),
-            boxes: scene
-                .boxes
-                .iter()
-                .map(|b| LabelledBox { xyxy: b.xyxy.map(|v| v as f32), class: b.class, is_difficult: false })
-                .collect(),
-            instances: scene.boxes.iter().map(|b| Instance { class: b.class, pixels: pixels(b.instance) }).collect(),
-            mask: Some(Plane { width, height, data: scene.mask }),
-            image: scene.image,
-        }
     }
 }
