@@ -63,6 +63,14 @@ pub enum Error {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A device cannot do what was asked: it is absent, full, too old, or it failed.
+    #[error("{device}: {reason}")]
+    Device {
+        /// The device, such as `cuda:0`.
+        device: String,
+        /// What went wrong and what to do.
+        reason: String,
+    },
     /// candle refused an operation at the tensor edge.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -72,5 +80,11 @@ impl Error {
     /// A configuration error.
     pub(crate) fn config(what: impl Into<String>) -> Self {
         Self::Config { what: what.into() }
+    }
+
+    /// A device's error.
+    #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+    pub(crate) fn device(device: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Device { device: device.into(), reason: reason.into() }
     }
 }

@@ -16,3 +16,4 @@ pub mod preco;
 pub mod rng;
 pub mod simd;
 pub mod spec;
+pub mod update;

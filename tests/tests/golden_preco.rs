@@ -125,7 +125,7 @@ impl Run {
 
     fn gradients(&mut self) -> Vec<f32> {
         let mut gradients = vec![0.0; self.model.layout().len()];
-        self.model.backward(&self.cpu, &self.parameters, &mut gradients, &mut self.tape);
+        self.model.backward(&self.cpu, &self.parameters, &mut gradients, &mut self.tape).expect("backward");
         gradients
     }
 

@@ -1,16 +1,23 @@
 //! What a device must be able to do: the operations that the modules of [`crate::nn`] are written over.
 //!
-//! A module's forward and backward pass work on flat f32 buffers and call nothing but this trait, so one module code
-//! serves training, inference and every device. Shapes are row-major; `rows` counts tokens of the whole batch.
+//! A module's forward and backward pass work on flat buffers and call nothing but this trait, so one module code serves
+//! training, inference and every device. Shapes are row-major; `rows` counts tokens of the whole batch.
+//!
+//! Buffers are f32. Under mixed precision those from [`Backend::activations`] hold another type: every operation takes
+//! activations of either type, computes in f32 and rounds what it writes.
 
 pub mod cpu;
+#[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+pub mod cuda;
 
 use std::ops::Range;
 
+use crate::error::Result;
 use crate::ops::merge_patches::MergeGeometry;
 use crate::ops::patchify::PatchGeometry;
 use crate::ops::window_attention::WindowGeometry;
 use crate::preco::{Objective, Terms};
+use crate::update::AdamWGroup;
 
 /// A part of a device's buffer.
 pub struct View<'a, B: Backend + ?Sized> {
@@ -83,13 +90,41 @@ impl<B: Backend + ?Sized> Default for Epilogue<'_, B> {
 
 /// A device and the operations it offers.
 pub trait Backend {
-    /// A borrowed f32 buffer of the device.
+    /// A borrowed buffer of the device.
     type Slice: ?Sized;
     /// An owned one.
     type Buffer: std::ops::DerefMut<Target = Self::Slice>;
 
     /// A buffer of `len` zeros.
     fn zeros(&self, len: usize) -> Self::Buffer;
+
+    /// An empty buffer of the type that activations have.
+    fn activations(&self) -> Self::Buffer;
+
+    /// A buffer of parameters with these values, which products can read in the type that activations have.
+    fn parameters(&self, values: &[f32]) -> Self::Buffer;
+
+    /// The first error of the device since the last call: operations have none of their own, and after one nothing is
+    /// computed.
+    ///
+    /// # Errors
+    /// What the device said.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Names work by what it is and by the buffers it may be asked to do it on.
+    fn key(&self, what: u64, buffers: &[&Self::Slice]) -> u64 {
+        let _ = buffers;
+        what
+    }
+
+    /// Does `work`, which for one [`Backend::key`] always asks for the same operations on the same buffers and neither
+    /// uploads nor downloads. A device may record it, and replay the recording instead of calling it again.
+    fn replay(&self, key: u64, work: &mut dyn FnMut()) {
+        let _ = key;
+        work();
+    }
 
     /// Makes `buffer` at least `len` long; what it held is lost if it has to grow.
     fn reserve(&self, buffer: &mut Self::Buffer, len: usize);
@@ -212,6 +247,12 @@ pub trait Backend {
         into: [Range<usize>; 2],
     );
 
+    /// Softmax over rows of `columns`; [`crate::ops::softmax`].
+    fn softmax(&self, x: &Self::Slice, rows: usize, columns: usize, y: &mut Self::Slice);
+
+    /// Backward of [`Backend::softmax`], from its output.
+    fn softmax_backward(&self, y: &Self::Slice, dy: &Self::Slice, rows: usize, columns: usize, dx: &mut Self::Slice);
+
     /// Images (N, 3, H, W) to rows of patches; [`crate::ops::patchify`].
     fn patchify(&self, geometry: &PatchGeometry, images: usize, from: &Self::Slice, to: &mut Self::Slice);
 
@@ -256,4 +297,20 @@ pub trait Backend {
         gradients: &mut Self::Slice,
         into: Range<usize>,
     );
+
+    /// One update of every group; [`crate::update`].
+    fn adamw(
+        &self,
+        groups: &[AdamWGroup],
+        parameters: &mut Self::Slice,
+        gradients: &Self::Slice,
+        m: &mut Self::Slice,
+        v: &mut Self::Slice,
+    );
+
+    /// The sum of squares of `values` over `ranges`, in f64.
+    fn sum_squares(&self, values: &Self::Slice, ranges: &[Range<usize>]) -> f64;
+
+    /// `average += share (parameters - average)`.
+    fn move_average(&self, average: &mut Self::Slice, parameters: &Self::Slice, share: f32);
 }

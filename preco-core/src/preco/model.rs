@@ -11,6 +11,14 @@ use crate::error::{Error, Result};
 use crate::nn::params::{Init, Layout};
 use crate::nn::{Linear, Outputs, Pass};
 
+const FORWARD: u64 = 0;
+const BACKWARD: u64 = 1;
+
+/// Names one phase of a step: the operations that it takes depend on nothing else.
+fn work(phase: u64, images: usize, drops: bool) -> u64 {
+    phase | u64::from(drops) << 1 | (images as u64) << 2
+}
+
 /// A PReCo model: where its parameters lie.
 #[derive(Clone, Debug)]
 pub struct Preco {
@@ -87,16 +95,41 @@ impl Preco {
         self.check(images, masks)?;
         let count = masks.len();
         self.load(backend, images, masks, tape);
-        self.encode_branches(backend, parameters, count, pass, tape);
+        self.encoder.begin(backend, [count, self.branches() * count], pass, &mut tape.encoder);
+        let key = backend.key(work(FORWARD, count, tape.encoder.drops()), &[parameters, &tape.image]);
+        backend.replay(key, &mut || self.predict(backend, parameters, count, tape));
+        let terms = self.judge(backend, count, tape);
+        backend.check()?;
+        Ok(terms)
+    }
+
+    /// Both branches to their reconstructions.
+    fn predict<B: Backend>(&self, backend: &B, parameters: &B::Slice, count: usize, tape: &mut Tape<B>) {
+        self.encode_branches(backend, parameters, count, tape);
         let rows = self.branches() * count * self.encoder.feature_tokens();
         backend.reserve(&mut tape.predictions, rows * self.decoder.outputs());
         let features = tape.encoder.features();
         self.decoder.forward(backend, parameters, features, rows, &mut tape.predictions, Outputs::default());
-        Ok(self.judge(backend, count, tape))
     }
 
     /// Backward of the last [`Preco::forward`] on this tape: adds to `gradients`.
+    ///
+    /// # Errors
+    /// The device's.
     pub fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        gradients: &mut B::Slice,
+        tape: &mut Tape<B>,
+    ) -> Result<()> {
+        let dropped = tape.encoder.drops();
+        let key = backend.key(work(BACKWARD, tape.images, dropped), &[parameters, gradients, &tape.image]);
+        backend.replay(key, &mut || self.differentiate(backend, parameters, gradients, tape));
+        backend.check()
+    }
+
+    fn differentiate<B: Backend>(
         &self,
         backend: &B,
         parameters: &B::Slice,
@@ -128,14 +161,7 @@ impl Preco {
 
     /// Both branches from one patch embedding: the masked branch's tokens are the first half, with the mask token mixed
     /// in; the prompt branch keeps every token as the template to reconstruct from.
-    fn encode_branches<B: Backend>(
-        &self,
-        backend: &B,
-        parameters: &B::Slice,
-        count: usize,
-        pass: &Pass,
-        tape: &mut Tape<B>,
-    ) {
+    fn encode_branches<B: Backend>(&self, backend: &B, parameters: &B::Slice, count: usize, tape: &mut Tape<B>) {
         let room = self.branches() * count;
         self.encoder.embed(backend, parameters, &tape.image, count, room, &mut tape.encoder);
         let (rows, channels) = (count * self.encoder.tokens(0), self.config.encoder.embed);
@@ -145,7 +171,7 @@ impl Preco {
         }
         let token = View::new(parameters, self.mask_token.clone());
         backend.mix_mask_token(tokens, &tape.mask_tokens, rows, channels, token);
-        self.encoder.encode(backend, parameters, room, pass, &mut tape.encoder);
+        self.encoder.encode(backend, parameters, room, &mut tape.encoder);
     }
 
     /// Backward of the branching: the tokens' gradients of both branches meet in the patch embedding.
@@ -270,7 +296,7 @@ mod tests {
             let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f32 * 0.37).sin()).collect();
             let mask = Mask::random(&config, &mut crate::rng::Stream::new(1, "mask", 0, 0));
             model.forward(&cpu, &params, &image, &[mask], &Pass::inference(), &mut tape).expect("forward");
-            model.backward(&cpu, &params, &mut gradients, &mut tape);
+            model.backward(&cpu, &params, &mut gradients, &mut tape).expect("backward");
             assert!(model.layout().get("mask_token").is_some() && model.layout().get("decoder.0.weight").is_some());
             for segment in model.layout().segments() {
                 let part = &gradients[segment.range.clone()];

@@ -17,11 +17,11 @@ const COSINE_EPSILON: f64 = 1e-8;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     method: Method,
-    reconstruction: Distance,
-    consistency: Distance,
-    prompt_region: PromptRegion,
-    stop_gradient: bool,
-    lambdas: Lambdas,
+    pub(crate) reconstruction: Distance,
+    pub(crate) consistency: Distance,
+    pub(crate) prompt_region: PromptRegion,
+    pub(crate) stop_gradient: bool,
+    pub(crate) lambdas: Lambdas,
 }
 
 /// The terms of one batch, before their weights.
@@ -134,12 +134,20 @@ impl Objective {
             }
         });
         let total: [f64; 3] = sums.iter().fold([0.0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
-        let re = total[0] * per_masked;
-        if branches == 1 {
+        self.terms(total, masked, touched as f64, batch.target.len())
+    }
+
+    /// The terms from their sums over all squares: L_Re, L_Pr and L_Sc before their normalisers, the `masked` weight, how
+    /// many squares are `touched` by it, and the values of the target.
+    pub(crate) fn terms(&self, [re, pr, sc]: [f64; 3], masked: f64, touched: f64, values: usize) -> Terms {
+        let per_masked = 1.0 / (masked + EPSILON) / 3.0;
+        let re = re * per_masked;
+        if self.branches() == 1 {
             return Terms { total: self.lambdas.re * re, re, pr: None, sc: None };
         }
-        let pr = total[1] * if self.prompt_region == PromptRegion::Masked { per_masked } else { per_pixel };
-        let sc = total[2] * if self.consistency == Distance::Cosine { per_square } else { per_masked };
+        let per_pixel = 1.0 / values as f64;
+        let pr = pr * if self.prompt_region == PromptRegion::Masked { per_masked } else { per_pixel };
+        let sc = sc * if self.consistency == Distance::Cosine { 1.0 / touched.max(1.0) } else { per_masked };
         let Lambdas { re: l_re, pr: l_pr, sc: l_sc } = self.lambdas;
         Terms { total: l_re * re + l_pr * pr + l_sc * sc, re, pr: Some(pr), sc: Some(sc) }
     }

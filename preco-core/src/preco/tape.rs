@@ -30,8 +30,8 @@ impl<B: Backend> Tape<B> {
             mask_squares: empty(),
             target: empty(),
             predictions: empty(),
-            d_predictions: empty(),
-            d_features: empty(),
+            d_predictions: backend.activations(),
+            d_features: backend.activations(),
         }
     }
 

@@ -185,7 +185,7 @@ impl<'a> Step<'a> {
             self.grads.fill(0.0);
             let pass = Pass::training(0, 0);
             let terms = self.model.forward(cpu, &self.params, &self.images, &self.masks, &pass, &mut self.tape)?;
-            self.model.backward(cpu, &self.params, &mut self.grads, &mut self.tape);
+            self.model.backward(cpu, &self.params, &mut self.grads, &mut self.tape)?;
             let norm = self.groups.norm(&self.grads)?;
             self.optimiser.update(&mut self.params, &self.grads, &self.groups, 1e-5, clip::coefficient(norm, 5.0));
             ensure!(terms.total.is_finite(), "the loss became {}", terms.total);

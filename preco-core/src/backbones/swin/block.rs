@@ -50,13 +50,13 @@ pub(crate) struct Scratch<B: Backend> {
 
 impl<B: Backend> Activations<B> {
     pub(crate) fn new(backend: &B) -> Self {
-        let empty = || backend.zeros(0);
+        let (empty, statistics) = (|| backend.activations(), || backend.zeros(0));
         Self {
-            statistics1: empty(),
+            statistics1: statistics(),
             qkv: empty(),
             attended: empty(),
             x2: empty(),
-            statistics2: empty(),
+            statistics2: statistics(),
             hidden: empty(),
         }
     }
@@ -64,20 +64,20 @@ impl<B: Backend> Activations<B> {
 
 impl<B: Backend> BlockTape<B> {
     pub(crate) fn new(backend: &B) -> Self {
-        Self { x: backend.zeros(0), activations: Activations::new(backend), scales: [None, None] }
+        Self { x: backend.activations(), activations: Activations::new(backend), scales: [None, None] }
     }
 }
 
 impl<B: Backend> Scratch<B> {
     pub(crate) fn new(backend: &B) -> Self {
-        let empty = || backend.zeros(0);
+        let empty = || backend.activations();
         Self {
             normed: empty(),
             wide: empty(),
             d_wide: empty(),
             d_normed: empty(),
             d_scaled: empty(),
-            statistics: empty(),
+            statistics: backend.zeros(0),
         }
     }
 }

@@ -175,8 +175,9 @@ impl Swin {
         pass: &Pass,
         tape: &mut Tape<B>,
     ) {
+        self.begin(backend, [count, count], pass, tape);
         self.embed(backend, parameters, images, count, count, tape);
-        self.encode(backend, parameters, count, pass, tape);
+        self.encode(backend, parameters, count, tape);
     }
 
     /// The mean of the last stage's tokens: one embedding `(features)` per image, on the host.
@@ -214,6 +215,34 @@ impl Swin {
         self.backward_embed(backend, parameters, gradients, tape);
     }
 
+    /// What a pass over `[embedded, encoded]` images needs of the host: everything after it is the device's alone.
+    pub(crate) fn begin<B: Backend>(
+        &self,
+        backend: &B,
+        [embedded, encoded]: [usize; 2],
+        pass: &Pass,
+        tape: &mut Tape<B>,
+    ) {
+        let blocks: usize = self.config.depths.iter().sum();
+        tape.blocks.resize_with(blocks, || BlockTape::new(backend));
+        (tape.images, tape.encoded) = (embedded, encoded);
+        for (at, block) in tape.blocks.iter_mut().enumerate() {
+            // Rates rise linearly from 0 over the blocks.
+            let rate = self.config.drop_path * at as f64 / (blocks.max(2) - 1) as f64;
+            for (branch, scale) in block.scales.iter_mut().enumerate() {
+                let factors = pass.drop_path(rate, at, branch, encoded);
+                match (&factors, scale.as_mut()) {
+                    (None, _) => *scale = None,
+                    (Some(factors), Some(buffer)) => backend.reserve(buffer, factors.len()),
+                    (Some(factors), None) => *scale = Some(backend.zeros(factors.len())),
+                }
+                if let (Some(factors), Some(buffer)) = (factors, scale) {
+                    backend.upload(&factors, buffer);
+                }
+            }
+        }
+    }
+
     /// Patch embedding of `count` images into the first of `room` images' tokens.
     pub(crate) fn embed<B: Backend>(
         &self,
@@ -225,9 +254,6 @@ impl Swin {
         tape: &mut Tape<B>,
     ) {
         let (rows, c) = (count * self.tokens(0), self.config.embed);
-        let blocks: usize = self.config.depths.iter().sum();
-        tape.blocks.resize_with(blocks, || BlockTape::new(backend));
-        tape.images = count;
         backend.reserve(&mut tape.patches, rows * self.projection.inputs());
         backend.reserve(&mut tape.embedded, rows * c);
         backend.reserve(&mut tape.embedded_statistics, 2 * rows);
@@ -238,17 +264,9 @@ impl Swin {
         self.embed_norm.forward(backend, parameters, &tape.embedded, rows, to, statistics);
     }
 
-    /// The stages and the final norm, from the tokens that [`Swin::embed`] left.
-    pub(crate) fn encode<B: Backend>(
-        &self,
-        backend: &B,
-        parameters: &B::Slice,
-        images: usize,
-        pass: &Pass,
-        tape: &mut Tape<B>,
-    ) {
-        tape.encoded = images;
-        tape.stages.resize_with(self.stages(), || backend.zeros(0));
+    /// The stages and the final norm, from the tokens that [`Swin::embed`] left, after [`Swin::begin`].
+    pub(crate) fn encode<B: Backend>(&self, backend: &B, parameters: &B::Slice, images: usize, tape: &mut Tape<B>) {
+        tape.stages.resize_with(self.stages(), || backend.activations());
         tape.merge_statistics.resize_with(self.stages(), || backend.zeros(0));
         for (s, stage) in self.stages.iter().enumerate() {
             if stage.merge.is_some() {
@@ -258,9 +276,7 @@ impl Swin {
             backend.reserve(&mut tape.stages[s], len);
             for (b, block) in stage.blocks.iter().enumerate() {
                 let at = stage.first_block + b;
-                let scales = self.scales(backend, pass, at, images);
                 let (now, later) = tape.blocks.split_at_mut(at + 1);
-                now[at].scales = scales;
                 let y = if b + 1 == stage.blocks.len() { &mut tape.stages[s] } else { &mut later[0].x };
                 backend.reserve(y, len);
                 let BlockTape { x, activations, scales } = &mut now[at];
@@ -401,19 +417,6 @@ impl Swin {
 
     fn merge_geometry(&self, stage: usize) -> MergeGeometry {
         MergeGeometry { grid: self.grid(stage - 1), channels: self.stages[stage - 1].channels }
-    }
-
-    /// Drop-path factors of a block, rates rising linearly from 0 over the blocks.
-    fn scales<B: Backend>(&self, backend: &B, pass: &Pass, block: usize, images: usize) -> [Option<B::Buffer>; 2] {
-        let blocks: usize = self.config.depths.iter().sum();
-        let rate = self.config.drop_path * block as f64 / (blocks.max(2) - 1) as f64;
-        [0, 1].map(|branch| {
-            pass.drop_path(rate, block, branch, images).map(|factors| {
-                let mut buffer = backend.zeros(factors.len());
-                backend.upload(&factors, &mut buffer);
-                buffer
-            })
-        })
     }
 }
 

@@ -39,20 +39,20 @@ pub struct Tape<B: Backend> {
 impl<B: Backend> Tape<B> {
     /// An empty tape; its buffers grow with the first pass.
     pub fn new(backend: &B, keep: Keep) -> Self {
-        let empty = || backend.zeros(0);
+        let (empty, statistics) = (|| backend.activations(), || backend.zeros(0));
         Self {
             keep,
             images: 0,
             encoded: 0,
             patches: empty(),
             embedded: empty(),
-            embedded_statistics: empty(),
+            embedded_statistics: statistics(),
             blocks: Vec::new(),
             shared: Activations::new(backend),
             stages: Vec::new(),
             merge_statistics: Vec::new(),
             merged: empty(),
-            norm_statistics: empty(),
+            norm_statistics: statistics(),
             features: empty(),
             d: empty(),
             d_merged: empty(),
@@ -68,6 +68,11 @@ impl<B: Backend> Tape<B> {
     /// Output of stage `stage` of the last pass: `(images · rows · columns, channels)`.
     pub fn stage(&self, stage: usize) -> &B::Slice {
         &self.stages[stage]
+    }
+
+    /// True where the last pass has dropped branches, or could have.
+    pub(crate) fn drops(&self) -> bool {
+        self.blocks.iter().any(|block| block.scales.iter().any(Option::is_some))
     }
 
     /// The tokens that the blocks start from, `(images · rows · columns, C)`: where masks are mixed in.

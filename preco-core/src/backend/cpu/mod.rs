@@ -10,10 +10,12 @@ use crate::ops::{
     gelu, layer_norm, mask_token,
     merge_patches::{self, MergeGeometry},
     patchify::{self, PatchGeometry},
+    softmax,
     window_attention::{self, WindowGeometry},
 };
 use crate::preco::objective::{Batch, Objective, Terms};
 use crate::simd::Level;
+use crate::update::{self, AdamWGroup};
 
 /// The CPU at one SIMD level. Uses the rayon pool that the caller runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,14 @@ impl Backend for Cpu {
 
     fn zeros(&self, len: usize) -> Vec<f32> {
         vec![0.0; len]
+    }
+
+    fn activations(&self) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn parameters(&self, values: &[f32]) -> Vec<f32> {
+        values.to_vec()
     }
 
     fn reserve(&self, buffer: &mut Vec<f32>, len: usize) {
@@ -242,6 +252,14 @@ impl Backend for Cpu {
         window_attention::cpu::backward(self.level, geometry, images, qkv, pad, table, dout, dqkv, dpad, dtable);
     }
 
+    fn softmax(&self, x: &[f32], rows: usize, columns: usize, y: &mut [f32]) {
+        softmax::cpu::forward(self.level, &x[..rows * columns], columns, y);
+    }
+
+    fn softmax_backward(&self, y: &[f32], dy: &[f32], rows: usize, columns: usize, dx: &mut [f32]) {
+        softmax::cpu::backward(self.level, &y[..rows * columns], dy, columns, dx);
+    }
+
     fn patchify(&self, geometry: &PatchGeometry, images: usize, from: &[f32], to: &mut [f32]) {
         patchify::cpu::patchify(geometry, images, from, to);
     }
@@ -300,5 +318,17 @@ impl Backend for Cpu {
         into: Range<usize>,
     ) {
         mask_token::cpu::backward(&mut d[..rows * channels], &mask[..rows], channels, &mut gradients[into]);
+    }
+
+    fn adamw(&self, groups: &[AdamWGroup], params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f32]) {
+        update::cpu::adamw(groups, params, grads, m, v);
+    }
+
+    fn sum_squares(&self, values: &[f32], ranges: &[Range<usize>]) -> f64 {
+        update::cpu::sum_squares(values, ranges)
+    }
+
+    fn move_average(&self, average: &mut [f32], parameters: &[f32], share: f32) {
+        update::cpu::move_average(average, parameters, share);
     }
 }

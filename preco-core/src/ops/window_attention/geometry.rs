@@ -24,6 +24,9 @@ pub struct WindowGeometry {
     pub(crate) regions: Vec<f32>,
     /// Per window: true where it holds more than one region.
     pub(crate) masked: Vec<bool>,
+    /// Names places and regions: devices keep a copy of each.
+    #[cfg_attr(not(any(feature = "cuda", feature = "cuda-emulator")), expect(dead_code))]
+    pub(crate) fingerprint: u64,
 }
 
 impl WindowGeometry {
@@ -79,7 +82,9 @@ impl WindowGeometry {
             }
             masked.push(regions[first..].iter().any(|region| *region != regions[first]));
         }
-        Self { heads, channels, window, tokens: grid[0] * grid[1], windows: rows * columns, places, regions, masked }
+        let fingerprint = fingerprint(&places, &regions);
+        let (tokens, windows) = (grid[0] * grid[1], rows * columns);
+        Self { heads, channels, window, tokens, windows, places, regions, masked, fingerprint }
     }
 
     /// The window in use: the one asked for, or the grid where the policy clips.
@@ -97,6 +102,12 @@ impl WindowGeometry {
         let [h, w] = self.window;
         (i / w + h - 1 - j / w) * (2 * w - 1) + (i % w + w - 1 - j % w)
     }
+}
+
+fn fingerprint(places: &[u32], regions: &[f32]) -> u64 {
+    let words = places.iter().copied().chain(regions.iter().map(|region| region.to_bits()));
+    // FNV-1a, by words.
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The window after the policy's clipping: what the relative-position table is sized for.

@@ -12,6 +12,8 @@ mod product;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+pub(crate) use geometry::PAD;
 pub use geometry::WindowGeometry;
 pub(crate) use geometry::effective_window;
 

@@ -78,8 +78,7 @@ impl Task for Pretraining<'_> {
     }
 
     fn backward(&mut self, params: &[f32], grads: &mut [f32]) -> Result<()> {
-        self.model.backward(self.cpu, params, grads, &mut self.tape);
-        Ok(())
+        Ok(self.model.backward(self.cpu, params, grads, &mut self.tape)?)
     }
 
     /// The terms over the held-out images: centred views, and the same masks every time. L_Re decides.

@@ -1,0 +1,238 @@
+//! One device as the backend uses it: the first error is kept, launches are counted, recordings are replayed.
+//!
+//! Operations of a backend cannot fail, for on the CPU they do not; a device can run out of memory at any of them. The
+//! first error is kept, whatever is asked for after it does nothing, and [`Backend::check`](crate::backend::Backend::check)
+//! tells.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::driver::{Argument, Driver, Launch, Pointer, Product, Recording};
+use crate::error::{Error, Result};
+
+/// Memory that grows to the largest need and is used in the order of the stream.
+#[derive(Default)]
+struct Workspace {
+    pointer: Pointer,
+    bytes: usize,
+}
+
+/// A device and what is going on on it.
+pub(super) struct Device {
+    driver: Box<dyn Driver>,
+    failure: Mutex<Option<Error>>,
+    launches: Mutex<BTreeMap<String, u64>>,
+    /// What operations compute on the way.
+    workspace: Mutex<Workspace>,
+    /// What they read of the host.
+    staging: Mutex<Workspace>,
+    /// Changes with every allocation: a recording holds addresses.
+    generation: AtomicU64,
+    recordings: Mutex<HashMap<u64, State>>,
+}
+
+/// How far the work of one key is.
+enum State {
+    /// It was done once, under this generation: all memory it needs may be there.
+    Done(u64),
+    /// It is recorded under this generation.
+    Recorded(u64, Box<dyn Recording>),
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.driver.name())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    pub(super) fn new(driver: Box<dyn Driver>) -> Self {
+        Self {
+            driver,
+            failure: Mutex::default(),
+            launches: Mutex::default(),
+            workspace: Mutex::default(),
+            staging: Mutex::default(),
+            generation: AtomicU64::new(0),
+            recordings: Mutex::default(),
+        }
+    }
+
+    /// Does `work` unless something failed before; keeps its error.
+    fn attempt<T>(&self, work: impl FnOnce(&dyn Driver) -> Result<T>) -> Option<T> {
+        if lock(&self.failure).is_some() {
+            return None;
+        }
+        match work(self.driver.as_ref()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                lock(&self.failure).get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// The first error since the last call.
+    pub(super) fn check(&self) -> Result<()> {
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+
+    /// Memory with arbitrary contents; address 0 for nothing, and where there is none to be had.
+    pub(super) fn allocate(&self, bytes: usize) -> Pointer {
+        if bytes == 0 {
+            return 0;
+        }
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.attempt(|driver| driver.allocate(bytes)).unwrap_or(0)
+    }
+
+    pub(super) fn free(&self, pointer: Pointer, bytes: usize) {
+        if pointer != 0 {
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            self.driver.free(pointer, bytes);
+        }
+    }
+
+    pub(super) fn zero(&self, pointer: Pointer, bytes: usize) {
+        if bytes > 0 {
+            self.attempt(|driver| driver.zero(pointer, bytes));
+        }
+    }
+
+    pub(super) fn upload(&self, bytes: &[u8], to: Pointer) {
+        if !bytes.is_empty() {
+            self.attempt(|driver| driver.upload(bytes, to));
+        }
+    }
+
+    pub(super) fn download(&self, from: Pointer, bytes: &mut [u8]) {
+        if !bytes.is_empty() {
+            self.attempt(|driver| driver.download(from, bytes));
+        }
+    }
+
+    pub(super) fn copy(&self, from: Pointer, to: Pointer, bytes: usize) {
+        if bytes > 0 {
+            self.attempt(|driver| driver.copy(from, to, bytes));
+        }
+    }
+
+    pub(super) fn product(&self, product: &Product) {
+        if product.shape[0] > 0 && product.shape[1] > 0 {
+            self.attempt(|driver| driver.product(product));
+            *lock(&self.launches).entry("product".to_owned()).or_default() += 1;
+        }
+    }
+
+    pub(super) fn launch(
+        &self,
+        kernel: String,
+        grid: [usize; 2],
+        block: [u32; 2],
+        shared: usize,
+        arguments: Vec<Argument>,
+    ) {
+        if grid.contains(&0) {
+            return;
+        }
+        let launch = Launch {
+            kernel,
+            grid: [grid[0] as u32, grid[1] as u32, 1],
+            block: [block[0], block[1], 1],
+            shared,
+            arguments,
+        };
+        self.attempt(|driver| driver.launch(&launch));
+        *lock(&self.launches).entry(launch.kernel).or_default() += 1;
+    }
+
+    /// Scratch of at least `bytes`, until the next call.
+    pub(super) fn workspace(&self, bytes: usize) -> Pointer {
+        self.grown(&self.workspace, bytes)
+    }
+
+    /// A copy of `bytes` on the device, until the next call.
+    pub(super) fn stage(&self, bytes: &[u8]) -> Pointer {
+        let pointer = self.grown(&self.staging, bytes.len());
+        self.upload(bytes, pointer);
+        pointer
+    }
+
+    fn grown(&self, memory: &Mutex<Workspace>, bytes: usize) -> Pointer {
+        let mut memory = lock(memory);
+        if memory.bytes < bytes {
+            self.free(memory.pointer, memory.bytes);
+            *memory = Workspace { pointer: self.allocate(bytes), bytes };
+        }
+        memory.pointer
+    }
+
+    /// How often each kernel was launched since the last call; `product` counts matrix products.
+    pub(super) fn take_launches(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *lock(&self.launches))
+    }
+
+    /// Does `work`; where the same work was done before on the memory that is there, records it, and from then on
+    /// replays the recording.
+    pub(super) fn replay(&self, key: u64, work: &mut dyn FnMut()) {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let known = lock(&self.recordings).remove(&key);
+        let next = match known {
+            Some(State::Recorded(then, recording)) if then == generation => {
+                self.attempt(|_| recording.replay());
+                State::Recorded(then, recording)
+            }
+            Some(State::Done(then)) if then == generation => {
+                self.attempt(|driver| driver.begin_recording());
+                work();
+                match self.attempt(|driver| driver.end_recording()) {
+                    Some(recording) => {
+                        self.attempt(|_| recording.replay());
+                        State::Recorded(generation, recording)
+                    }
+                    None => return,
+                }
+            }
+            _ => {
+                work();
+                State::Done(self.generation.load(Ordering::Relaxed))
+            }
+        };
+        lock(&self.recordings).insert(key, next);
+    }
+
+    /// The kernels of the recording under `key`, those of others included; `None` where there is no recording.
+    pub(super) fn recorded_kernels(&self, key: u64) -> Option<Result<Vec<String>>> {
+        match lock(&self.recordings).get(&key) {
+            Some(State::Recorded(_, recording)) => Some(recording.kernels()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn synchronise(&self) {
+        self.attempt(|driver| driver.synchronise());
+    }
+
+    pub(super) fn memory(&self) -> Result<[usize; 2]> {
+        self.driver.memory()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.driver.name()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        lock(&self.recordings).clear();
+        for memory in [&self.workspace, &self.staging] {
+            let Workspace { pointer, bytes } = std::mem::take(&mut *lock(memory));
+            self.free(pointer, bytes);
+        }
+    }
+}

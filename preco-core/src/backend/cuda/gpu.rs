@@ -1,0 +1,363 @@
+//! The real device: candle's CUDA device, its stream and its cuBLAS handle, through cudarc's thin layer.
+//!
+//! Memory comes from the stream's pool, which keeps what is given back; kernels are one module of PTX that the driver
+//! compiles for the device it finds. Recordings are CUDA graphs.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::cuda_backend::CudaDevice;
+use candle_core::cuda_backend::cudarc::cublas::sys as cublas;
+use candle_core::cuda_backend::cudarc::driver::{CudaStream, DriverError, result, sys};
+
+use super::driver::{Driver, Factor, Launch, Pointer, Product, Recording};
+use super::memory::Kind;
+use crate::error::{Error, Result};
+
+/// All kernels, as text for the driver's compiler.
+const KERNELS: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
+/// Dynamic shared memory that a kernel may have without being asked.
+const PLAIN_SHARED_BYTES: usize = 48 << 10;
+/// The oldest architecture with bf16 products.
+const OLDEST: (i32, i32) = (8, 0);
+
+/// How many GPUs there are.
+pub(super) fn count() -> Result<usize> {
+    let count = result::init().and_then(|()| result::device::get_count());
+    count.map(|count| count as usize).map_err(|error| absent(&error))
+}
+
+fn absent(error: &DriverError) -> Error {
+    Error::device("cuda", format!("no usable NVIDIA driver ({}); use --device cpu", words(error)))
+}
+
+/// What the driver says of an error.
+fn words(error: &DriverError) -> String {
+    let text = |found: std::result::Result<&CStr, DriverError>| {
+        found.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    format!("{}: {}", text(error.error_name()), text(error.error_string()))
+}
+
+/// The pool gives nothing back to the system: what one step frees the next takes.
+fn keep_freed_memory(device: sys::CUdevice) -> std::result::Result<(), DriverError> {
+    // SAFETY: the device exists.
+    let pool = unsafe { result::device::get_default_mem_pool(device) }?;
+    let (attribute, mut threshold) = (sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX);
+    // SAFETY: the attribute is a 64-bit number, which is read before the call returns.
+    unsafe { result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast()) }
+}
+
+/// A kernel of the module, and the dynamic shared memory it may have.
+#[derive(Clone, Copy)]
+struct Function {
+    function: sys::CUfunction,
+    shared: usize,
+}
+
+// SAFETY: a handle of the driver, which may be used from any thread.
+unsafe impl Send for Function {}
+
+/// One GPU.
+pub(super) struct Gpu {
+    name: String,
+    candle: CudaDevice,
+    stream: Arc<CudaStream>,
+    module: sys::CUmodule,
+    functions: Mutex<HashMap<String, Function>>,
+}
+
+// SAFETY: the module is a handle of the driver; everything is queued on one stream.
+unsafe impl Send for Gpu {}
+// SAFETY: as above; what changes is behind a mutex.
+unsafe impl Sync for Gpu {}
+
+impl Gpu {
+    pub(super) fn open(ordinal: usize) -> Result<Self> {
+        let devices = count()?;
+        if ordinal >= devices {
+            let there = if devices == 0 { "there is none".to_owned() } else { format!("there are {devices}, from 0") };
+            return Err(Error::device(format!("cuda:{ordinal}"), format!("no such GPU; {there}")));
+        }
+        let failed = |reason: String| Error::device(format!("cuda:{ordinal}"), reason);
+        let of_driver = |error: DriverError| failed(words(&error));
+        let device = result::device::get(ordinal as c_int).map_err(of_driver)?;
+        let capability = |attribute| {
+            // SAFETY: the device exists.
+            unsafe { result::device::get_attribute(device, attribute) }.map_err(of_driver)
+        };
+        use sys::CUdevice_attribute::{
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+        };
+        let (major, minor) = (capability(MAJOR)?, capability(MINOR)?);
+        let title = result::device::get_name(device).map_err(of_driver)?;
+        let name = format!("cuda:{ordinal} ({title}, compute capability {major}.{minor})");
+        if (major, minor) < OLDEST {
+            return Err(failed(format!(
+                "{title} has compute capability {major}.{minor}; 8.0 (Ampere) or later is needed"
+            )));
+        }
+        let candle = CudaDevice::new_with_stream(ordinal).map_err(|error| failed(error.to_string()))?;
+        let stream = candle.cuda_stream();
+        let ptx = CString::new(KERNELS).map_err(|_| failed("its kernels are no text".to_owned()))?;
+        // SAFETY: the text ends with a zero, and candle has made its context current.
+        let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(|error| {
+            failed(format!(
+                "the driver does not take this build's kernels ({}); a driver older than the CUDA version it was built \
+                 with, or a GPU older than its CUDA_COMPUTE_CAP: update the driver or build for this GPU",
+                words(&error)
+            ))
+        })?;
+        keep_freed_memory(device).map_err(of_driver)?;
+        Ok(Self { name, candle, stream, module, functions: Mutex::default() })
+    }
+
+    fn error(&self, error: &DriverError) -> Error {
+        Error::device(&self.name, words(error))
+    }
+
+    /// Makes the device's context the thread's: a call may come from any.
+    fn bind(&self) -> Result<()> {
+        self.done(self.stream.context().bind_to_thread())
+    }
+
+    fn done<T>(&self, result: std::result::Result<T, DriverError>) -> Result<T> {
+        result.map_err(|error| self.error(&error))
+    }
+
+    /// A kernel of the module that may have `shared` bytes.
+    fn function(&self, name: &str, shared: usize) -> Result<sys::CUfunction> {
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut function = match functions.get(name) {
+            Some(function) => *function,
+            None => {
+                let symbol =
+                    CString::new(name).map_err(|_| Error::device(&self.name, "a kernel's name holds a zero"))?;
+                // SAFETY: the module is loaded.
+                let function = self.done(unsafe { result::module::get_function(self.module, symbol) })?;
+                Function { function, shared: PLAIN_SHARED_BYTES }
+            }
+        };
+        if shared > function.shared {
+            let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function belongs to the module, which is loaded.
+            self.done(unsafe {
+                result::function::set_function_attribute(function.function, attribute, shared as c_int)
+            })?;
+            function.shared = shared;
+        }
+        functions.insert(name.to_owned(), function);
+        Ok(function.function)
+    }
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        // Nobody can be told of an error any more.
+        let _ = self.stream.synchronize();
+        // SAFETY: nothing that was queued still runs.
+        let _ = unsafe { result::module::unload(self.module) };
+    }
+}
+
+impl Driver for Gpu {
+    fn allocate(&self, bytes: usize) -> Result<Pointer> {
+        self.bind()?;
+        // SAFETY: the stream lives as long as this.
+        unsafe { result::malloc_async(self.stream.cu_stream(), bytes) }.map_err(|error| {
+            let [free, total] = self.memory().unwrap_or_default();
+            let gigabytes = |bytes: usize| bytes as f64 / 1e9;
+            Error::device(
+                &self.name,
+                format!(
+                    "{} for {:.2} GB more, {:.2} of {:.2} GB are free; lower --batch-size (--accumulate makes up for it)",
+                    words(&error),
+                    gigabytes(bytes),
+                    gigabytes(free),
+                    gigabytes(total)
+                ),
+            )
+        })
+    }
+
+    fn free(&self, pointer: Pointer, _: usize) {
+        // After a failed kernel every call fails, and that error was told.
+        // SAFETY: from `allocate`; freed in the stream's order, so after its last use.
+        let _ = self.bind().and_then(|()| self.done(unsafe { result::free_async(pointer, self.stream.cu_stream()) }));
+    }
+
+    fn zero(&self, pointer: Pointer, bytes: usize) -> Result<()> {
+        self.bind()?;
+        // SAFETY: the backend has checked the room.
+        self.done(unsafe { result::memset_d8_async(pointer, 0, bytes, self.stream.cu_stream()) })
+    }
+
+    fn upload(&self, bytes: &[u8], to: Pointer) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as above. From pageable memory the driver has read the bytes when it returns.
+        self.done(unsafe { result::memcpy_htod_async(to, bytes, self.stream.cu_stream()) })
+    }
+
+    fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as above.
+        self.done(unsafe { result::memcpy_dtoh_async(bytes, from, self.stream.cu_stream()) })?;
+        self.synchronise()
+    }
+
+    fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as above.
+        self.done(unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) })
+    }
+
+    fn launch(&self, launch: &Launch) -> Result<()> {
+        self.bind()?;
+        let function = self.function(&launch.kernel, launch.shared)?;
+        let mut arguments: Vec<*mut c_void> = launch.arguments.iter().map(super::driver::Argument::pointer).collect();
+        let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
+        // SAFETY: each kernel gets the arguments it declares: the same calls are proven under the emulator.
+        let queued = unsafe {
+            result::launch_kernel(function, grid, block, launch.shared as u32, self.stream.cu_stream(), &mut arguments)
+        };
+        queued.map_err(|error| {
+            Error::device(&self.name, format!("{} over {grid:?} x {block:?}: {}", launch.kernel, words(&error)))
+        })
+    }
+
+    fn product(&self, product: &Product) -> Result<()> {
+        self.bind()?;
+        let Product { shape: [m, n, k], a, b, c, c_kind, accumulate } = *product;
+        let kind = |kind| match kind {
+            Kind::F32 => cublas::cudaDataType::CUDA_R_32F,
+            Kind::Bf16 => cublas::cudaDataType::CUDA_R_16BF,
+        };
+        // cuBLAS thinks in columns: row-major C = A B is its C' = B' A', and what lies row-major it sees transposed.
+        let operation = |factor: Factor| match factor.transposed {
+            false => cublas::cublasOperation_t::CUBLAS_OP_N,
+            true => cublas::cublasOperation_t::CUBLAS_OP_T,
+        };
+        let leading = |factor: Factor, rows: usize, columns: usize| if factor.transposed { rows } else { columns };
+        let (alpha, beta) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
+        // SAFETY: the backend has checked all three matrices; the handle is on this stream.
+        let queued = unsafe {
+            candle_core::cuda_backend::cudarc::cublas::result::gemm_ex(
+                *self.candle.cublas_handle().handle(),
+                operation(b),
+                operation(a),
+                n as c_int,
+                m as c_int,
+                k as c_int,
+                (&raw const alpha).cast(),
+                b.pointer as *const c_void,
+                kind(b.kind),
+                leading(b, k, n) as c_int,
+                a.pointer as *const c_void,
+                kind(a.kind),
+                leading(a, m, k) as c_int,
+                (&raw const beta).cast(),
+                c as *mut c_void,
+                kind(c_kind),
+                n as c_int,
+                cublas::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+                cublas::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+            )
+        };
+        queued.map_err(|error| Error::device(&self.name, format!("a product of {m} x {n} x {k}: {error:?}")))
+    }
+
+    fn synchronise(&self) -> Result<()> {
+        self.done(self.stream.synchronize())
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        self.bind()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+        // SAFETY: the stream is ours and lives.
+        self.done(unsafe { result::stream::begin_capture(self.stream.cu_stream(), mode) })
+    }
+
+    fn end_recording(&self) -> Result<Box<dyn Recording>> {
+        self.bind()?;
+        // SAFETY: a capture was begun on this stream.
+        let graph = self.done(unsafe { result::stream::end_capture(self.stream.cu_stream()) })?;
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+        // SAFETY: the graph was just made.
+        let ready = self.done(unsafe { result::graph::instantiate(graph, flags) })?;
+        Ok(Box::new(Graph { name: self.name.clone(), graph, ready, stream: Arc::clone(&self.stream) }))
+    }
+
+    fn memory(&self) -> Result<[usize; 2]> {
+        self.bind()?;
+        self.done(result::mem_get_info()).map(|(free, total)| [free, total])
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// A recorded CUDA graph.
+struct Graph {
+    name: String,
+    graph: sys::CUgraph,
+    ready: sys::CUgraphExec,
+    stream: Arc<CudaStream>,
+}
+
+// SAFETY: handles of the driver, launched on one stream.
+unsafe impl Send for Graph {}
+
+impl Recording for Graph {
+    fn replay(&self) -> Result<()> {
+        // SAFETY: both live as long as this.
+        let queued = unsafe { result::graph::launch(self.ready, self.stream.cu_stream()) };
+        queued.map_err(|error| Error::device(&self.name, format!("a recorded step: {}", words(&error))))
+    }
+
+    fn kernels(&self) -> Result<Vec<String>> {
+        let done = |code: sys::CUresult| {
+            code.result().map_err(|error| Error::device(&self.name, format!("reading a graph: {}", words(&error))))
+        };
+        let mut count = 0;
+        // SAFETY: asks for the number of nodes.
+        done(unsafe { sys::cuGraphGetNodes(self.graph, std::ptr::null_mut(), &raw mut count) })?;
+        let mut nodes = vec![std::ptr::null_mut(); count];
+        // SAFETY: there is room for `count` nodes.
+        done(unsafe { sys::cuGraphGetNodes(self.graph, nodes.as_mut_ptr(), &raw mut count) })?;
+        let mut names = Vec::new();
+        for node in nodes {
+            let mut kind = std::mem::MaybeUninit::uninit();
+            // SAFETY: the node belongs to the graph.
+            done(unsafe { sys::cuGraphNodeGetType(node, kind.as_mut_ptr()) })?;
+            // SAFETY: written by the call above.
+            if unsafe { kind.assume_init() } != sys::CUgraphNodeType::CU_GRAPH_NODE_TYPE_KERNEL {
+                continue;
+            }
+            let mut parameters = std::mem::MaybeUninit::<sys::CUDA_KERNEL_NODE_PARAMS>::zeroed();
+            // SAFETY: a kernel's node.
+            done(unsafe { sys::cuGraphKernelNodeGetParams_v2(node, parameters.as_mut_ptr()) })?;
+            let mut name = std::ptr::null();
+            // SAFETY: written by the call above; the driver owns the name.
+            let text = unsafe {
+                done(sys::cuFuncGetName(&raw mut name, parameters.assume_init().func))?;
+                CStr::from_ptr(name)
+            };
+            names.push(text.to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // Nobody can be told of an error any more.
+        let _ = self.stream.synchronize();
+        // SAFETY: nothing that was queued still runs.
+        let _ = unsafe { result::graph::exec_destroy(self.ready) };
+        // SAFETY: as above.
+        let _ = unsafe { result::graph::destroy(self.graph) };
+    }
+}

@@ -1,0 +1,15 @@
+// Every kernel as one module: one text to load, one list of names.
+#include "kernel.cuh"
+
+#include "../../ops/gelu/kernel.cu"
+#include "../../ops/layer_norm/kernel.cu"
+#include "../../ops/linear/kernel.cu"
+#include "../../ops/mask_token/kernel.cu"
+#include "../../ops/merge_patches/kernel.cu"
+#include "../../ops/patchify/kernel.cu"
+#include "../../ops/softmax/kernel.cu"
+#include "../../ops/window_attention/kernel.cu"
+#include "../../ops/window_attention/kernel_bf16.cu"
+#include "../../update/kernel.cu"
+#include "../../preco/kernel.cu"
+#include "elementwise.cu"

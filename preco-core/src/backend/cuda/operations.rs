@@ -1,0 +1,546 @@
+//! [`Backend`] on the device: which kernel, over which grid, with which arguments.
+
+use std::ops::Range;
+
+use super::driver::{Argument, Factor, Pointer, Product};
+use super::memory::{Buffer, Kind, Region};
+use super::{Cuda, Precision, attention, columns, objective};
+use crate::backend::{Backend, Epilogue, Operand, View};
+use crate::error::Result;
+use crate::ops::merge_patches::MergeGeometry;
+use crate::ops::patchify::PatchGeometry;
+use crate::ops::window_attention::WindowGeometry;
+use crate::preco::{Objective, Terms};
+use crate::update::{self, AdamWGroup};
+
+/// Threads of a block that works element by element, and blocks that keep every device busy.
+const THREADS: usize = 256;
+const MOST_BLOCKS: usize = 4096;
+/// Rows of a block that gives each a warp.
+const WARPS: usize = 8;
+/// Elements of a block of the optimiser: `CHUNK` of `update/kernel.cu`.
+const UPDATE_CHUNK: usize = 8192;
+
+impl Cuda {
+    /// Queues a kernel over `len` elements, `vector` to a thread.
+    fn elementwise(&self, kernel: String, len: usize, vector: usize, arguments: Vec<Argument>) {
+        let blocks = len.div_ceil(vector * THREADS).min(MOST_BLOCKS);
+        self.device.launch(kernel, [blocks, 1], [THREADS as u32, 1], 0, arguments);
+    }
+
+    /// Queues a kernel over rows, a warp for each.
+    fn rowwise(&self, kernel: String, rows: usize, arguments: Vec<Argument>) {
+        self.device.launch(kernel, [rows.div_ceil(WARPS), 1], [32, WARPS as u32], 0, arguments);
+    }
+
+    fn check_len(what: &str, region: &Region, len: usize) {
+        assert!(region.len >= len, "{what} has {} elements, {len} are needed", region.len);
+    }
+
+    /// A factor of a product in the type `kind`: parameters have a copy in bf16.
+    fn factor(operand: &Operand<Self>, kind: Kind, len: usize) -> Factor {
+        let View { slice, range } = &operand.view;
+        assert!(range.len() >= len && slice.len >= range.end, "a factor has {} of {len} elements", range.len());
+        let transposed = operand.transposed;
+        if slice.kind == kind {
+            return Factor { pointer: slice.at(range.start), kind, transposed };
+        }
+        let half = slice.half.filter(|_| kind == Kind::Bf16);
+        let half = half.expect("the parameters of a product come from Backend::parameters");
+        Factor { pointer: half + (range.start * Kind::Bf16.bytes()) as Pointer, kind, transposed }
+    }
+
+    fn product(
+        &self,
+        shape: [usize; 3],
+        a: &Operand<Self>,
+        b: &Operand<Self>,
+        c: &Region,
+        at: usize,
+        accumulate: bool,
+    ) {
+        let [m, n, k] = shape;
+        Self::check_len("a product", c, at + m * n);
+        let kinds = [a.view.slice.kind, b.view.slice.kind];
+        let kind = if kinds.contains(&Kind::Bf16) { Kind::Bf16 } else { Kind::F32 };
+        let (a, b) = (Self::factor(a, kind, m * k), Self::factor(b, kind, k * n));
+        self.device.product(&Product { shape, a, b, c: c.at(at), c_kind: c.kind, accumulate });
+    }
+}
+
+fn pointer(view: &View<Cuda>) -> Pointer {
+    assert!(view.range.end <= view.slice.len, "{:?} of {} elements", view.range, view.slice.len);
+    view.slice.at(view.range.start)
+}
+
+fn int(n: usize) -> Argument {
+    Argument::from(i32::try_from(n).expect("a size below 2^31"))
+}
+
+fn long(n: usize) -> Argument {
+    Argument::from(n as i64)
+}
+
+fn bytes_of(values: &[f32]) -> &[u8] {
+    // SAFETY: every f32 is four bytes.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+impl Backend for Cuda {
+    type Slice = Region;
+    type Buffer = Buffer;
+
+    fn zeros(&self, len: usize) -> Buffer {
+        let buffer = Buffer::new(&self.device, Kind::F32, len);
+        self.device.zero(buffer.at(0), 4 * len);
+        buffer
+    }
+
+    fn activations(&self) -> Buffer {
+        Buffer::new(&self.device, self.precision.kind(), 0)
+    }
+
+    fn parameters(&self, values: &[f32]) -> Buffer {
+        let mut buffer = match self.precision {
+            Precision::F32 => Buffer::new(&self.device, Kind::F32, values.len()),
+            Precision::Bf16 => Buffer::with_half(&self.device, values.len()),
+        };
+        self.upload(values, &mut buffer);
+        buffer
+    }
+
+    fn check(&self) -> Result<()> {
+        self.device.check()
+    }
+
+    fn key(&self, what: u64, buffers: &[&Region]) -> u64 {
+        let words = std::iter::once(what).chain(buffers.iter().map(|region| region.pointer));
+        // FNV-1a, by words.
+        words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    fn replay(&self, key: u64, work: &mut dyn FnMut()) {
+        self.device.replay(key, work);
+    }
+
+    fn reserve(&self, buffer: &mut Buffer, len: usize) {
+        if buffer.len < len {
+            *buffer = Buffer::new(&self.device, buffer.kind, len);
+        }
+    }
+
+    fn upload(&self, values: &[f32], to: &mut Region) {
+        Self::check_len("what is uploaded to", to, values.len());
+        if to.kind == Kind::F32 {
+            self.device.upload(bytes_of(values), to.at(0));
+            if let Some(half) = to.half {
+                let arguments = vec![to.at(0).into(), half.into(), long(values.len())];
+                self.elementwise("cast_f32_bf16".to_owned(), values.len(), 1, arguments);
+            }
+            return;
+        }
+        let wide = self.device.stage(bytes_of(values));
+        let arguments = vec![wide.into(), to.at(0).into(), long(values.len())];
+        self.elementwise("cast_f32_bf16".to_owned(), values.len(), 1, arguments);
+    }
+
+    fn download(&self, from: &Region, to: &mut [f32]) {
+        Self::check_len("what is downloaded", from, to.len());
+        let len = to.len();
+        // SAFETY: any four bytes are an f32.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), 4 * len) };
+        if from.kind == Kind::F32 {
+            return self.device.download(from.at(0), bytes);
+        }
+        let wide = self.device.workspace(4 * len);
+        let arguments = vec![from.at(0).into(), wide.into(), long(len)];
+        self.elementwise("cast_bf16_f32".to_owned(), len, 1, arguments);
+        self.device.download(wide, bytes);
+    }
+
+    fn copy(&self, from: &Region, to: &mut Region, len: usize) {
+        assert_eq!(from.kind, to.kind, "a copy changes no type");
+        Self::check_len("the source", from, len);
+        Self::check_len("the copy", to, len);
+        self.device.copy(from.at(0), to.at(0), len * from.kind.bytes());
+    }
+
+    fn fill(&self, to: &mut Region, value: f32, len: usize) {
+        Self::check_len("what is filled", to, len);
+        self.elementwise(format!("fill_{}", to.kind.tail()), len, 1, vec![to.at(0).into(), value.into(), long(len)]);
+    }
+
+    fn add(&self, from: &Region, to: &mut Region, len: usize) {
+        assert_eq!(from.kind, to.kind, "a sum changes no type");
+        Self::check_len("a term", from, len);
+        Self::check_len("a sum", to, len);
+        let arguments = vec![from.at(0).into(), to.at(0).into(), long(len)];
+        self.elementwise(format!("add_{}", to.kind.tail()), len, 1, arguments);
+    }
+
+    fn mean_rows(&self, x: &Region, groups: usize, group: usize, channels: usize, mean: &mut Region) {
+        assert_eq!(mean.kind, Kind::F32, "means are f32");
+        Self::check_len("the rows", x, groups * group * channels);
+        Self::check_len("the means", mean, groups * channels);
+        let len = groups * channels;
+        let arguments = vec![x.at(0).into(), long(len), int(group), int(channels), mean.at(0).into()];
+        self.elementwise(format!("mean_rows_{}", x.kind.tail()), len, 1, arguments);
+    }
+
+    fn spread_rows(&self, d: &Region, groups: usize, group: usize, channels: usize, dx: &mut Region) {
+        assert_eq!(d.kind, Kind::F32, "gradients of means are f32");
+        let len = groups * group * channels;
+        Self::check_len("the means", d, groups * channels);
+        Self::check_len("the rows", dx, len);
+        let arguments = vec![d.at(0).into(), long(len), int(group), int(channels), dx.at(0).into()];
+        self.elementwise(format!("spread_rows_{}", dx.kind.tail()), len, 1, arguments);
+    }
+
+    fn gemm(&self, shape: [usize; 3], a: Operand<Self>, b: Operand<Self>, c: &mut Region, epilogue: Epilogue<Self>) {
+        let [m, n, _] = shape;
+        self.product(shape, &a, &b, c, 0, false);
+        let Epilogue { bias, scale, residual, gelu } = epilogue;
+        if bias.is_none() && scale.is_none() && residual.is_none() && gelu.is_none() {
+            return;
+        }
+        let alike = residual.iter().map(|region| region.kind).chain(gelu.iter().map(|region| region.kind));
+        assert!(alike.into_iter().all(|kind| kind == c.kind), "what is added to a product has its type");
+        let (len, vector) = (m * n, columns::vector(n));
+        let or_null = |pointer: Option<Pointer>| Argument::from(pointer.unwrap_or(0));
+        let arguments = vec![
+            c.at(0).into(),
+            or_null(bias.as_ref().map(pointer)),
+            or_null(scale.map(|(factors, _)| factors.at(0))),
+            int(scale.map_or(1, |(_, rows)| rows)),
+            or_null(residual.map(|region| region.at(0))),
+            or_null(gelu.map(|region| region.at(0))),
+            long(len),
+            int(n),
+        ];
+        self.elementwise(format!("finish_product_{}_v{vector}", c.kind.tail()), len, vector, arguments);
+    }
+
+    fn gemm_accumulate(
+        &self,
+        shape: [usize; 3],
+        a: Operand<Self>,
+        b: Operand<Self>,
+        c: &mut Region,
+        into: Range<usize>,
+    ) {
+        self.product(shape, &a, &b, c, into.start, true);
+    }
+
+    fn add_column_sums(&self, x: &Region, rows: usize, columns: usize, sums: &mut Region, into: Range<usize>) {
+        Self::check_len("the rows", x, rows * columns);
+        Self::check_len("the sums", sums, into.start + columns);
+        let kernel = format!("column_partials_{}_v{}", x.kind.tail(), columns::vector(columns));
+        let sums = [sums.at(into.start)];
+        columns::add_sums(&self.device, kernel, [rows, columns], vec![x.at(0).into()], &sums);
+    }
+
+    fn scale_groups(&self, from: &Region, scale: &Region, group: usize, len: usize, to: &mut Region) {
+        assert_eq!(from.kind, to.kind, "a factor changes no type");
+        let arguments = vec![from.at(0).into(), scale.at(0).into(), long(group), long(len), to.at(0).into()];
+        self.elementwise(format!("scale_groups_{}", to.kind.tail()), len, 1, arguments);
+    }
+
+    fn layer_norm(
+        &self,
+        x: &Region,
+        rows: usize,
+        channels: usize,
+        gamma: View<Self>,
+        beta: View<Self>,
+        y: &mut Region,
+        statistics: &mut Region,
+    ) {
+        assert_eq!(x.kind, y.kind, "a norm changes no type");
+        Self::check_len("the rows", x, rows * channels);
+        Self::check_len("the norms", y, rows * channels);
+        Self::check_len("the statistics", statistics, 2 * rows);
+        let arguments = vec![
+            x.at(0).into(),
+            int(rows),
+            int(channels),
+            pointer(&gamma).into(),
+            pointer(&beta).into(),
+            y.at(0).into(),
+            statistics.at(0).into(),
+        ];
+        self.rowwise(format!("layer_norm_{}_v{}", x.kind.tail(), columns::vector(channels)), rows, arguments);
+    }
+
+    fn layer_norm_backward(
+        &self,
+        x: &Region,
+        statistics: &Region,
+        dy: &Region,
+        rows: usize,
+        channels: usize,
+        gamma: View<Self>,
+        dx: &mut Region,
+        add_to_dx: bool,
+        gradients: &mut Region,
+        into: [Range<usize>; 2],
+    ) {
+        assert!(x.kind == dy.kind && x.kind == dx.kind, "a norm's gradient has its type");
+        for (what, region) in [("the rows", x), ("their gradient", dy), ("the gradient", &*dx)] {
+            Self::check_len(what, region, rows * channels);
+        }
+        let tail = format!("{}_v{}", x.kind.tail(), columns::vector(channels));
+        let common: Vec<Argument> = vec![x.at(0).into(), statistics.at(0).into(), dy.at(0).into()];
+        let sums = into.map(|range| gradients.at(range.start));
+        // First, for dx may be where dy is.
+        let kernel = format!("layer_norm_partials_{tail}");
+        columns::add_sums(&self.device, kernel, [rows, channels], common.clone(), &sums);
+        let mut arguments = common;
+        arguments.extend([int(rows), int(channels), pointer(&gamma).into(), dx.at(0).into()]);
+        arguments.push(Argument::from(i32::from(add_to_dx)));
+        self.rowwise(format!("layer_norm_backward_{tail}"), rows, arguments);
+    }
+
+    fn gelu_backward(
+        &self,
+        u: &Region,
+        d: &mut Region,
+        activation: &mut Region,
+        rows: usize,
+        columns: usize,
+        gradients: &mut Region,
+        into: Range<usize>,
+    ) {
+        assert!(u.kind == d.kind && u.kind == activation.kind, "a gradient has its activation's type");
+        for region in [u, &*d, &*activation] {
+            Self::check_len("a hidden layer", region, rows * columns);
+        }
+        let kernel = format!("gelu_backward_{}_v{}", u.kind.tail(), columns::vector(columns));
+        let arguments = vec![u.at(0).into(), d.at(0).into(), activation.at(0).into()];
+        let sums = [gradients.at(into.start)];
+        columns::add_sums(&self.device, kernel, [rows, columns], arguments, &sums);
+    }
+
+    fn window_attention(
+        &self,
+        geometry: &WindowGeometry,
+        images: usize,
+        qkv: &Region,
+        pad: View<Self>,
+        table: View<Self>,
+        out: &mut Region,
+    ) {
+        assert_eq!(qkv.kind, out.kind, "attention changes no type");
+        let len = images * geometry.tokens * geometry.channels;
+        Self::check_len("qkv", qkv, 3 * len);
+        Self::check_len("what is attended", out, len);
+        let (pad, table) = (pointer(&pad), pointer(&table));
+        attention::forward(self, &attention::Inputs { geometry, images, qkv, pad, table }, out);
+    }
+
+    fn window_attention_backward(
+        &self,
+        geometry: &WindowGeometry,
+        images: usize,
+        qkv: &Region,
+        pad: View<Self>,
+        table: View<Self>,
+        dout: &Region,
+        dqkv: &mut Region,
+        gradients: &mut Region,
+        into: [Range<usize>; 2],
+    ) {
+        assert!(qkv.kind == dout.kind && qkv.kind == dqkv.kind, "attention's gradient has its type");
+        let len = images * geometry.tokens * geometry.channels;
+        Self::check_len("qkv", qkv, 3 * len);
+        Self::check_len("the gradient of qkv", dqkv, 3 * len);
+        Self::check_len("the gradient", dout, len);
+        let (pad, table) = (pointer(&pad), pointer(&table));
+        let inputs = attention::Inputs { geometry, images, qkv, pad, table };
+        attention::backward(self, &inputs, dout, dqkv, into.map(|range| gradients.at(range.start)));
+    }
+
+    fn softmax(&self, x: &Region, rows: usize, columns: usize, y: &mut Region) {
+        assert_eq!(x.kind, y.kind, "a softmax changes no type");
+        Self::check_len("the rows", x, rows * columns);
+        Self::check_len("the softmax", y, rows * columns);
+        let arguments = vec![x.at(0).into(), int(rows), int(columns), y.at(0).into()];
+        self.rowwise(format!("softmax_{}", x.kind.tail()), rows, arguments);
+    }
+
+    fn softmax_backward(&self, y: &Region, dy: &Region, rows: usize, columns: usize, dx: &mut Region) {
+        assert!(y.kind == dy.kind && y.kind == dx.kind, "a softmax's gradient has its type");
+        for region in [y, dy, &*dx] {
+            Self::check_len("the rows", region, rows * columns);
+        }
+        let arguments = vec![y.at(0).into(), dy.at(0).into(), int(rows), int(columns), dx.at(0).into()];
+        self.rowwise(format!("softmax_backward_{}", y.kind.tail()), rows, arguments);
+    }
+
+    fn patchify(&self, geometry: &PatchGeometry, images: usize, from: &Region, to: &mut Region) {
+        let len = images * geometry.tokens() * geometry.features();
+        Self::check_len("the images", from, images * geometry.pixels());
+        Self::check_len("the patches", to, len);
+        self.elementwise(
+            format!("patchify_{}_{}", from.kind.tail(), to.kind.tail()),
+            len,
+            1,
+            patches(geometry, len, from, to),
+        );
+    }
+
+    fn unpatchify(&self, geometry: &PatchGeometry, images: usize, from: &Region, to: &mut Region) {
+        let len = images * geometry.pixels();
+        Self::check_len("the patches", from, images * geometry.tokens() * geometry.features());
+        Self::check_len("the images", to, len);
+        self.elementwise(
+            format!("unpatchify_{}_{}", from.kind.tail(), to.kind.tail()),
+            len,
+            1,
+            patches(geometry, len, from, to),
+        );
+    }
+
+    fn merge_patches(&self, geometry: &MergeGeometry, images: usize, from: &Region, to: &mut Region) {
+        let ([rows, columns], [merged_rows, merged_columns]) = (geometry.grid, geometry.merged());
+        let len = images * merged_rows * merged_columns * 4 * geometry.channels;
+        Self::check_len("the tokens", from, images * rows * columns * geometry.channels);
+        Self::check_len("the merged tokens", to, len);
+        self.neighbours("merge_patches", geometry, len, from, to);
+    }
+
+    fn split_patches(&self, geometry: &MergeGeometry, images: usize, from: &Region, to: &mut Region) {
+        let ([rows, columns], [merged_rows, merged_columns]) = (geometry.grid, geometry.merged());
+        let len = images * merged_rows * merged_columns * 4 * geometry.channels;
+        Self::check_len("the merged tokens", from, len);
+        Self::check_len("the tokens", to, images * rows * columns * geometry.channels);
+        self.neighbours("split_patches", geometry, len, from, to);
+    }
+
+    fn mix_mask_token(&self, x: &mut Region, mask: &Region, rows: usize, channels: usize, token: View<Self>) {
+        let len = rows * channels;
+        Self::check_len("the tokens", x, len);
+        Self::check_len("the mask", mask, rows);
+        let arguments = vec![x.at(0).into(), mask.at(0).into(), long(len), int(channels), pointer(&token).into()];
+        self.elementwise(format!("mix_mask_token_{}", x.kind.tail()), len, 1, arguments);
+    }
+
+    fn duplicate_front(&self, buffer: &mut Region, len: usize) {
+        Self::check_len("both halves", buffer, 2 * len);
+        self.device.copy(buffer.at(0), buffer.at(len), len * buffer.kind.bytes());
+    }
+
+    fn fold_back(&self, buffer: &mut Region, len: usize) {
+        Self::check_len("both halves", buffer, 2 * len);
+        let arguments = vec![buffer.at(len).into(), buffer.at(0).into(), long(len)];
+        self.elementwise(format!("add_{}", buffer.kind.tail()), len, 1, arguments);
+    }
+
+    fn preco_objective(
+        &self,
+        objective: &Objective,
+        squares: usize,
+        len: usize,
+        predictions: &Region,
+        target: &Region,
+        mask: &Region,
+        gradient: &mut Region,
+    ) -> Terms {
+        assert_eq!(predictions.kind, Kind::F32, "losses are f32");
+        Self::check_len("the predictions", predictions, len);
+        Self::check_len("their gradient", gradient, len);
+        objective::evaluate(self, objective, squares, len, [predictions, target, mask], gradient)
+    }
+
+    fn mix_mask_token_backward(
+        &self,
+        d: &mut Region,
+        mask: &Region,
+        rows: usize,
+        channels: usize,
+        gradients: &mut Region,
+        into: Range<usize>,
+    ) {
+        Self::check_len("the tokens' gradient", d, rows * channels);
+        let kernel = format!("mix_mask_token_backward_{}_v{}", d.kind.tail(), columns::vector(channels));
+        let sums = [gradients.at(into.start)];
+        columns::add_sums(&self.device, kernel, [rows, channels], vec![d.at(0).into(), mask.at(0).into()], &sums);
+    }
+
+    fn adamw(
+        &self,
+        groups: &[AdamWGroup],
+        parameters: &mut Region,
+        gradients: &Region,
+        m: &mut Region,
+        v: &mut Region,
+    ) {
+        update::check(groups.iter().map(|group| &group.range), parameters.len);
+        let (mut table, mut blocks) = (Vec::new(), 0);
+        for AdamWGroup { range, factors } in groups {
+            table.extend(span(range, &mut blocks));
+            let update::AdamWFactors { keep, grad, one_minus_beta1, beta2, one_minus_beta2, size, root, eps } =
+                *factors;
+            let factors = [keep, grad, one_minus_beta1, beta2, one_minus_beta2, size, root, eps];
+            table.extend(factors.iter().flat_map(|factor| factor.to_le_bytes()));
+        }
+        let table = self.device.stage(&table);
+        let arguments = vec![
+            table.into(),
+            int(groups.len()),
+            parameters.at(0).into(),
+            gradients.at(0).into(),
+            m.at(0).into(),
+            v.at(0).into(),
+            parameters.half.unwrap_or(0).into(),
+        ];
+        self.device.launch("adamw".to_owned(), [blocks, 1], [THREADS as u32, 1], 0, arguments);
+    }
+
+    fn sum_squares(&self, values: &Region, ranges: &[Range<usize>]) -> f64 {
+        update::check(ranges.iter(), values.len);
+        let (mut table, mut blocks) = (Vec::new(), 0);
+        for range in ranges {
+            table.extend(span(range, &mut blocks));
+        }
+        let table = self.device.stage(&table);
+        let sums = self.device.workspace(8 * blocks);
+        let arguments = vec![table.into(), int(ranges.len()), values.at(0).into(), sums.into()];
+        self.device.launch("sum_squares".to_owned(), [blocks, 1], [THREADS as u32, 1], 0, arguments);
+        let mut bytes = vec![0; 8 * blocks];
+        self.device.download(sums, &mut bytes);
+        let sums = bytes.chunks_exact(8).map(|raw| f64::from_le_bytes(std::array::from_fn(|byte| raw[byte])));
+        sums.sum()
+    }
+
+    fn move_average(&self, average: &mut Region, parameters: &Region, share: f32) {
+        let len = parameters.len;
+        Self::check_len("the average", average, len);
+        let arguments = vec![average.at(0).into(), parameters.at(0).into(), share.into(), long(len)];
+        self.elementwise("move_average".to_owned(), len, 1, arguments);
+    }
+}
+
+impl Cuda {
+    fn neighbours(&self, kernel: &str, geometry: &MergeGeometry, len: usize, from: &Region, to: &mut Region) {
+        assert_eq!(from.kind, to.kind, "merging changes no type");
+        let ([rows, columns], channels) = (geometry.grid, geometry.channels);
+        let vector = columns::vector(channels);
+        let arguments = vec![from.at(0).into(), to.at(0).into(), long(len), int(rows), int(columns), int(channels)];
+        self.elementwise(format!("{kernel}_{}_v{vector}", to.kind.tail()), len, vector, arguments);
+    }
+}
+
+fn patches(geometry: &PatchGeometry, len: usize, from: &Region, to: &Region) -> Vec<Argument> {
+    let PatchGeometry { channels, size: [height, width], patch } = *geometry;
+    let mut arguments: Vec<Argument> = vec![from.at(0).into(), to.at(0).into(), long(len)];
+    arguments.extend([channels, height, width, patch].map(int));
+    arguments
+}
+
+/// A `Span` of `update/kernel.cu`; counts its blocks.
+fn span(range: &Range<usize>, blocks: &mut usize) -> Vec<u8> {
+    let first = *blocks;
+    *blocks += range.len().div_ceil(UPDATE_CHUNK);
+    let words = [range.start as u64, range.len() as u64, first as u64];
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
