@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
 use preco_train::checkpoint::RunFolder;
-use preco_train::tasks::pretrain::{Inputs, Outcome, run};
+use preco_train::tasks::pretrain::{Inputs, Outcome, TERMS, run};
 use preco_train::trainer::Ending;
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ impl Report for Pretrained {
             writeln!(out, "{unreadable} images could not be read and were passed over")?;
         }
         writeln!(out, "{:8} {:>12} {:>12}", "loss", "first tenth", "last tenth")?;
-        for (label, name) in [("total", "loss"), ("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")] {
+        for (label, name) in [("total", "loss")].into_iter().chain(TERMS) {
             if let (Some(first), Some(last)) = (first.get(name), last.get(name)) {
                 writeln!(out, "{label:8} {first:>12.4} {last:>12.4}")?;
             }

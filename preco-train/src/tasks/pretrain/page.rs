@@ -67,7 +67,7 @@ fn charts(steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<Chart> 
         steps.iter().filter_map(|step| Some((step.step as f64, value(step)?))).collect()
     };
     let mut losses = vec![("total".to_owned(), over(&|step| Some(step.loss)))];
-    for (label, name) in super::pictures::TERMS {
+    for (label, name) in super::TERMS {
         losses.push((label.to_owned(), over(&|step| step.terms.get(name).copied())));
     }
     losses.retain(|(_, points)| !points.is_empty());
