@@ -1,13 +1,15 @@
 //! A run from images to a model folder.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use preco_core::backend::cpu::Cpu;
-use preco_core::imagery::write_png;
+use preco_core::files::write_atomic;
+use preco_core::imagery::{encode_png, write_png};
 use serde::Serialize;
 
 use super::page::{self, About};
@@ -180,10 +182,14 @@ pub fn run(
         task.save(state.published(), inputs.output.path())?;
         let (model, params) = (task.model(), state.published());
         write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
-        let sheet = inputs.output.file(RunFolder::RECONSTRUCTION);
-        write_png(&pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?, &sheet)?;
-        let about = About { name: inputs.name, images: count, parameters: params.len(), settings: &inputs.settings };
-        page::write(&inputs.output, about, &history, &read_evaluations(&log)?)?;
+        let sheet = pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?;
+        let (mut reconstructions, path) = (Vec::new(), inputs.output.file(RunFolder::RECONSTRUCTION));
+        encode_png(&sheet, &mut reconstructions).map_err(|source| failed(&path, source))?;
+        write(&path, &reconstructions)?;
+        let (name, settings) = (inputs.name, inputs.settings.as_str());
+        let about = About { name, images: count, parameters: params.len(), settings, reconstructions };
+        let html = page::html(about, &history, &read_evaluations(&log)?);
+        write(&inputs.output.file(RunFolder::REPORT), html.as_bytes())?;
     }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
@@ -206,6 +212,14 @@ fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource)
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
     Ok(Identity::new("pretrain", task.layout(), (0..images.len()).map(|index| images.name(index)), settings))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic(path, |out| out.write_all(bytes)).map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: "write", path: path.into(), source }
 }
 
 fn mean(steps: &[StepReport]) -> BTreeMap<String, f64> {
