@@ -25,6 +25,9 @@ use crate::progress::{Progress, StepReport};
 use crate::task::Task;
 use crate::trainer::{Ending, Identity, State, Trainer};
 
+/// Threads beyond which a system stops giving more.
+const MOST_THREADS: usize = 4096;
+
 /// Images with their names.
 pub type Images = Arc<dyn ImageSource + Send + Sync>;
 
@@ -68,6 +71,22 @@ pub struct Runtime {
 impl Default for Runtime {
     fn default() -> Self {
         Self { loader_threads: 1, cache_bytes: 1 << 30, save_every: 500, keep: 2 }
+    }
+}
+
+impl Runtime {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// The first that cannot be, with its value and what would do.
+    pub fn validate(&self) -> Result<()> {
+        if self.keep == 0 {
+            return Err(Error::config("keep 0 leaves no checkpoint to continue from; keep at least 1"));
+        }
+        if self.loader_threads > MOST_THREADS {
+            return Err(Error::config(format!("loader-threads {} must be 0 to {MOST_THREADS}", self.loader_threads)));
+        }
+        Ok(())
     }
 }
 
@@ -122,6 +141,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let count = inputs.images.len();
     config.validate(count)?;
+    runtime.validate()?;
     let mut task = Pretraining::new(inputs.name, config, cpu, inputs.held_out)?;
     let identity = identity(config, &task, inputs.images.as_ref())?;
     let params = match inputs.start {
