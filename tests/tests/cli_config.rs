@@ -29,7 +29,7 @@ fn a_check_says_what_is_wrong_and_what_is_near() {
         ),
         ("mask-ratio = 1.5\n", "1.5"),
         ("ema = 1.0\n", "ema 1"),
-        ("preset = \"papr\"\n", "there is no recipe papr; there are paper and simmim"),
+        ("preset = \"papr\"\n", "there is no recipe papr; there are paper, simmim. Did you mean paper?"),
         ("steps = \"many\"\n", "line 1"),
         ("steps =\n", "line 1"),
     ] {
