@@ -92,7 +92,7 @@ pub enum Error {
         total: u64,
     },
     /// The lowest rate is above the highest.
-    #[error("min_lr {min_lr} is above lr {lr}: the schedule would rise")]
+    #[error("min_lr {min_lr} is above lr {lr}: the schedule would rise; lower min-lr or raise lr")]
     Rising {
         /// The lowest rate.
         min_lr: f64,
