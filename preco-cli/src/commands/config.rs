@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::pretrain::{Args, Plan, settings};
+use super::pretrain::{Args, Plan, check, settings};
 use crate::output::{Report, one_line};
 
 /// What to do with settings.
@@ -42,7 +42,7 @@ pub(crate) fn execute(command: &Config) -> Result<Answer> {
         }
         Config::Check { file } => {
             let args = Args { config: Some(file.clone()), ..Args::default() };
-            let checked = settings(&args).and_then(|args| Plan::new(&args)?.check());
+            let checked = settings(&args).and_then(|args| check(&args, &Plan::new(&args)?));
             let reason = checked.err().map(|error| one_line(&error));
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
         }

@@ -1,6 +1,7 @@
 //! `pretrain`: images without labels to a model folder.
 
 mod args;
+mod check;
 mod data;
 mod plan;
 
@@ -14,6 +15,8 @@ use preco_train::trainer::Ending;
 use serde::Serialize;
 
 pub(crate) use args::Args;
+pub(crate) use check::check;
+use check::held_out_for_patience;
 use data::Data;
 pub(crate) use plan::{Plan, settings};
 
@@ -34,11 +37,13 @@ pub(crate) struct Pretrained {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> {
-    let args = settings(args)?;
-    let plan = Plan::new(&args)?;
+    let args = &settings(args)?;
+    let plan = Plan::new(args)?;
+    check(args, &plan)?;
     let size = plan.config.model.encoder.input;
-    let data = Data::open(&args, size[0].max(size[1]), plan.config.seed)?;
+    let data = Data::open(args, size[0].max(size[1]), plan.config.seed)?;
     plan.config.validate(data.images.len())?;
+    held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
     check_memory(&model, plan.config.batch_size)?;
     let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
@@ -67,7 +72,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         start,
         output,
         begin: plan.begin,
-        settings: plan.settings(&args)?,
+        settings: plan.settings(args)?,
         stop: interrupt::watch()?,
     };
     let outcome = run(&plan.config, &plan.runtime, inputs, &processor.cpu, &mut Display::new())?;

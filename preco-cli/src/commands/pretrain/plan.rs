@@ -116,12 +116,6 @@ impl Plan {
         Ok(Self { name, config, runtime: runtime(args), start: start.map(Start), out, begin })
     }
 
-    /// Checks what can be checked without the images.
-    pub(crate) fn check(&self) -> Result<()> {
-        // As many images as one update needs: whether there are more, the run will see.
-        Ok(self.config.validate(self.config.total_batch().max(1))?)
-    }
-
     /// Every setting with its value, defaults included: a file from which the run can be started again.
     pub(crate) fn settings(&self, args: &Args) -> Result<String> {
         let (config, model) = (&self.config, &self.config.model);
