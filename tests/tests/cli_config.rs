@@ -103,6 +103,19 @@ fn junk_is_refused_in_one_line_without_a_guess() {
 }
 
 #[test]
+fn threads_may_stand_in_a_file_and_come_back_only_where_they_were_given() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    std::fs::write(root.path().join("two.toml"), "threads = 2\nsteps = 1\nbatch-size = 2\n").expect("write");
+    let run = preco(root.path(), "pretrain --config two.toml --input-size 32 --out run").succeeded();
+    assert!(run.stderr.contains(", 2 threads,"), "{}", run.stderr);
+    let saved = std::fs::read_to_string(root.path().join("run/run.toml")).expect("settings");
+    assert!(saved.contains("\nthreads = 2\n"), "{saved}");
+    let shown = |flags: &str| preco(root.path(), &format!("config show {flags}")).succeeded().stdout;
+    assert!(shown("--config two.toml --threads 1").contains("\nthreads = 1\n"));
+    assert!(!shown("--steps 1").contains("\nthreads"));
+}
+
+#[test]
 fn flags_are_refused_as_files_are() {
     let root = tempfile::tempdir().expect("temporary folder");
     preco(root.path(), "pretrain --model pic").refused("large. Did you mean pico?");
@@ -144,6 +157,7 @@ fn a_check_says_what_is_wrong_and_what_is_near() {
         ("loader-threads = 100000000\n", "loader-threads 100000000 must be 0 to 4096"),
         ("min-lr = 0.1\n", "min_lr 0.1 is above lr 0.001: the schedule would rise; lower min-lr or raise lr"),
         ("seed = 18446744073709551615\n", "seed is 18446744073709551615, at most 9223372036854775807 is wanted"),
+        ("threads = 0\n", "--threads 0 must be 1 to 4096"),
         ("out = \"\"\n", "--out is an empty path"),
     ] {
         refused_by_both(root.path(), text, needle);

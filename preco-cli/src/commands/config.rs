@@ -34,15 +34,15 @@ pub(crate) enum Answer {
 }
 
 /// Runs the command.
-pub(crate) fn execute(command: &Config) -> Result<Answer> {
+pub(crate) fn execute(command: &Config, threads: Option<usize>) -> Result<Answer> {
     match command {
         Config::Show(args) => {
-            let args = settings(args)?;
+            let args = settings(args, threads)?;
             Ok(Answer::Settings { toml: Plan::new(&args)?.settings(&args)? })
         }
         Config::Check { file } => {
             let args = Args { config: Some(file.clone()), ..Args::default() };
-            let checked = settings(&args).and_then(|args| check(&args, &Plan::new(&args)?));
+            let checked = settings(&args, None).and_then(|args| check(&args, &Plan::new(&args)?));
             let reason = checked.err().map(|error| one_line(&error));
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
         }

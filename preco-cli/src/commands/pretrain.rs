@@ -35,9 +35,8 @@ pub(crate) struct Pretrained {
     outcome: Outcome,
 }
 
-/// Runs the command.
+/// Runs the command with its [`settings`].
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> {
-    let args = &settings(args)?;
     let plan = Plan::new(args)?;
     check(args, &plan)?;
     let size = plan.config.model.encoder.input;

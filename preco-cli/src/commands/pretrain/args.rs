@@ -140,6 +140,9 @@ pub(crate) struct Args {
     /// Newest checkpoints that stay [default: 2]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub keep: Option<usize>,
+    /// The flag that all commands share, which is a key of settings files too.
+    #[arg(skip)]
+    pub threads: Option<usize>,
     /// Folder of the results [default: runs/NAME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,

@@ -29,11 +29,13 @@ const PRESETS: [&str; 2] = ["paper", "simmim"];
 /// What clap refuses of flags, for files.
 const RULES: config::Rules<'_> = config::Rules {
     exclusive: &[["steps", "epochs"], ["model", "init-from"], ["list", "held-out"], ["val-list", "held-out"]],
-    flags_only: &["config", "force", "json", "resume", "simd", "threads"],
+    flags_only: &["config", "force", "json", "resume", "simd"],
 };
 
-/// The flags over their settings file, or over the settings of the run to continue.
-pub(crate) fn settings(args: &Args) -> Result<Args> {
+/// The flags over their settings file, or over the settings of the run to continue; `threads` are the flag that all
+/// commands share.
+pub(crate) fn settings(args: &Args, threads: Option<usize>) -> Result<Args> {
+    let args = &Args { threads, ..args.clone() };
     let file = match (&args.config, &args.resume) {
         (Some(file), _) => file.clone(),
         (None, Some(run)) => run.join(RunFolder::SETTINGS),
