@@ -62,13 +62,16 @@ pub(crate) struct Processor {
     pub threads: usize,
 }
 
+/// Refuses numbers of threads that no pool can have.
+pub(crate) fn check_threads(threads: usize) -> Result<()> {
+    ensure!((1..=4096).contains(&threads), "--threads {threads} must be 1 to 4096");
+    Ok(())
+}
+
 impl Machine {
-    fn start(&self) -> Result<Processor> {
-        let threads = match self.threads {
-            Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        ensure!((1..=4096).contains(&threads), "--threads {threads} must be 1 to 4096");
+    fn start(&self, threads: Option<usize>) -> Result<Processor> {
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        check_threads(threads)?;
         let level = self.simd.as_deref().map_or_else(|| Ok(Level::detect()), Level::parse)?;
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         Ok(Processor { cpu: Cpu::new(level), level, threads })
@@ -78,15 +81,22 @@ impl Machine {
 impl Cli {
     /// Does what was asked, prints the result and returns the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        let processor = self.machine.start()?;
-        match self.command {
+        let mut threads = self.machine.threads;
+        let mut command = self.command;
+        if let Command::Pretrain(args) = &mut command {
+            // A run's settings file may say how many threads there are.
+            **args = pretrain::settings(args, threads)?;
+            threads = args.threads;
+        }
+        let processor = self.machine.start(threads)?;
+        match command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
-            Command::Config(command) => output::print(&config::execute(&command)?, self.json),
+            Command::Config(command) => output::print(&config::execute(&command, threads)?, self.json),
             Command::Data(command) => data::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod interrupt;
 mod memory;
+mod names;
 mod output;
 mod progress;
 

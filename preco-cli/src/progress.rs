@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use preco_train::progress::{EvaluationReport, Progress, StepReport};
+use preco_train::tasks::pretrain::TERMS;
 
 use crate::output::note;
 
@@ -36,9 +37,9 @@ impl Display {
         self.images_per_s = Some(speed);
         let each = self.started.elapsed().as_secs_f64() / (report.step - self.done) as f64;
         let left = each * (self.steps - report.step) as f64;
-        let terms: String = ["loss_re", "loss_pr", "loss_sc"]
+        let terms: String = TERMS
             .iter()
-            .filter_map(|name| Some((name.trim_start_matches("loss_"), report.terms.get(*name)?)))
+            .filter_map(|(_, name)| Some((name.trim_start_matches("loss_"), report.terms.get(*name)?)))
             .map(|(name, value)| format!(" {name} {value:.4}"))
             .collect();
         format!("loss {:.4} ={terms}, {speed:.1} images/s, {} left", report.loss, duration(left))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::pretrain::{Args, Plan, settings};
+use super::pretrain::{Args, Plan, check, settings};
 use crate::output::{Report, one_line};
 
 /// What to do with settings.
@@ -34,15 +34,15 @@ pub(crate) enum Answer {
 }
 
 /// Runs the command.
-pub(crate) fn execute(command: &Config) -> Result<Answer> {
+pub(crate) fn execute(command: &Config, threads: Option<usize>) -> Result<Answer> {
     match command {
         Config::Show(args) => {
-            let args = settings(args)?;
+            let args = settings(args, threads)?;
             Ok(Answer::Settings { toml: Plan::new(&args)?.settings(&args)? })
         }
         Config::Check { file } => {
             let args = Args { config: Some(file.clone()), ..Args::default() };
-            let checked = settings(&args).and_then(|args| Plan::new(&args)?.check());
+            let checked = settings(&args, None).and_then(|args| check(&args, &Plan::new(&args)?));
             let reason = checked.err().map(|error| one_line(&error));
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
         }

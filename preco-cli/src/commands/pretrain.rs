@@ -1,6 +1,7 @@
 //! `pretrain`: images without labels to a model folder.
 
 mod args;
+mod check;
 mod data;
 mod plan;
 
@@ -9,11 +10,13 @@ use std::io::{self, Write};
 use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
 use preco_train::checkpoint::RunFolder;
-use preco_train::tasks::pretrain::{Inputs, Outcome, run};
+use preco_train::tasks::pretrain::{Inputs, Outcome, TERMS, run};
 use preco_train::trainer::Ending;
 use serde::Serialize;
 
 pub(crate) use args::Args;
+pub(crate) use check::check;
+use check::held_out_for_patience;
 use data::Data;
 pub(crate) use plan::{Plan, settings};
 
@@ -32,13 +35,14 @@ pub(crate) struct Pretrained {
     outcome: Outcome,
 }
 
-/// Runs the command.
+/// Runs the command with its [`settings`].
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> {
-    let args = settings(args)?;
-    let plan = Plan::new(&args)?;
+    let plan = Plan::new(args)?;
+    check(args, &plan)?;
     let size = plan.config.model.encoder.input;
-    let data = Data::open(&args, size[0].max(size[1]), plan.config.seed)?;
+    let data = Data::open(args, size[0].max(size[1]), plan.config.seed)?;
     plan.config.validate(data.images.len())?;
+    held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
     check_memory(&model, plan.config.batch_size)?;
     let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
@@ -67,7 +71,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         start,
         output,
         begin: plan.begin,
-        settings: plan.settings(&args)?,
+        settings: plan.settings(args)?,
         stop: interrupt::watch()?,
     };
     let outcome = run(&plan.config, &plan.runtime, inputs, &processor.cpu, &mut Display::new())?;
@@ -103,7 +107,7 @@ impl Report for Pretrained {
             writeln!(out, "{unreadable} images could not be read and were passed over")?;
         }
         writeln!(out, "{:8} {:>12} {:>12}", "loss", "first tenth", "last tenth")?;
-        for (label, name) in [("total", "loss"), ("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")] {
+        for (label, name) in [("total", "loss")].into_iter().chain(TERMS) {
             if let (Some(first), Some(last)) = (first.get(name), last.get(name)) {
                 writeln!(out, "{label:8} {first:>12.4} {last:>12.4}")?;
             }

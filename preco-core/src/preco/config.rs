@@ -137,8 +137,16 @@ impl PrecoConfig {
                 self.encoder.patch
             ));
         }
-        if !(0.0..=1.0).contains(&self.mask_ratio) || self.masked_cells() == 0 {
-            return fail(format!("mask ratio {} masks nothing; it must be in (0, 1]", self.mask_ratio));
+        if !(0.0..=1.0).contains(&self.mask_ratio) {
+            return fail(format!("mask ratio {} must lie within 0 and 1, such as 0.6", self.mask_ratio));
+        }
+        if self.masked_cells() == 0 {
+            let [rows, columns] = self.mask_grid();
+            return fail(format!(
+                "mask ratio {} masks none of {rows}x{columns} cells, so nothing would be learnt; give one above 0, such \
+                 as 0.6",
+                self.mask_ratio
+            ));
         }
         if self.reconstruction == Distance::Cosine {
             return fail("the reconstruction distance is l1 or l2; cosine is for the consistency only".to_owned());

@@ -81,7 +81,10 @@ pub enum Error {
         value: f64,
     },
     /// The lengths leave nothing after the warm-up.
-    #[error("warm-up takes {warmup} of {total} updates: give at least one update more than the warm-up")]
+    #[error(
+        "warm-up takes {warmup} of {total} updates; give more updates, or fewer of warm-up (--warmup-steps {} at most)",
+        total.saturating_sub(1)
+    )]
     Warmup {
         /// Updates of warm-up.
         warmup: u64,
@@ -89,7 +92,7 @@ pub enum Error {
         total: u64,
     },
     /// The lowest rate is above the highest.
-    #[error("min_lr {min_lr} is above lr {lr}: the schedule would rise")]
+    #[error("min_lr {min_lr} is above lr {lr}: the schedule would rise; lower min-lr or raise lr")]
     Rising {
         /// The lowest rate.
         min_lr: f64,

@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use anyhow::Result;
-use preco_core::backbones::swin::{Swin, SwinConfig};
+use preco_core::backbones::swin::Swin;
 use preco_core::backend::{Backend, Epilogue, Operand};
 use preco_core::nn::params::Layout;
 use serde::Serialize;
 
 use super::{limit, median};
 use crate::cli::Processor;
+use crate::names;
 use crate::output::Report;
 
 /// Measure matrix products
@@ -51,7 +52,7 @@ struct Layer {
 
 /// Measures the products.
 pub(crate) fn products(args: &Args, processor: &Processor) -> Result<Measured> {
-    let config = SwinConfig::preset(&args.model)?;
+    let config = names::encoder(&args.model)?;
     let swin = Swin::new(&config, &mut Layout::default())?;
     let mut layers = Vec::new();
     for stage in 0..swin.stages() {

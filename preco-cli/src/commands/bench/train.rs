@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use preco_core::backbones::swin::{Keep, SwinConfig};
+use preco_core::backbones::swin::Keep;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Method, Preco, PrecoConfig, Tape};
 use preco_core::rng::Stream;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{limit, median};
 use crate::cli::Processor;
 use crate::memory::peak_bytes;
+use crate::names;
 use crate::output::{Report, note};
 
 /// Measure a pre-training step
@@ -83,7 +84,7 @@ pub(crate) fn train(args: &Args, processor: &Processor) -> Result<Measured> {
         args.batch_size > 0 && args.steps > 0 && args.rounds > 0,
         "batch size, steps and rounds must be at least 1"
     );
-    let mut encoder = SwinConfig::preset(&args.model)?;
+    let mut encoder = names::encoder(&args.model)?;
     if let Some(side) = args.input_size {
         encoder.input = [side, side];
     }

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
+use crate::names::{did_you_mean, quoted};
+
 /// Train an encoder on images without labels
 #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -138,6 +140,9 @@ pub(crate) struct Args {
     /// Newest checkpoints that stay [default: 2]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub keep: Option<usize>,
+    /// The flag that all commands share, which is a key of settings files too.
+    #[arg(skip)]
+    pub threads: Option<usize>,
     /// Folder of the results [default: runs/NAME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -155,7 +160,11 @@ pub(crate) struct Args {
     pub config: Option<PathBuf>,
 }
 
-/// A value by the name it has in configuration files; an unknown one lists the known.
+/// A value by the name it has in configuration files; an unknown one lists the known, and the nearest.
 fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    T::deserialize(StrDeserializer::<Error>::new(text)).map_err(|error| error.to_string())
+    T::deserialize(StrDeserializer::<Error>::new(text)).map_err(|error| {
+        let message = error.to_string();
+        let known = message.split_once(", expected ").map_or("", |(_, known)| known);
+        format!("{message}{}", did_you_mean(text, quoted(known)))
+    })
 }

@@ -12,7 +12,7 @@ use preco_train::tasks::pretrain::Images;
 use super::Args;
 
 /// Scenes that a run without data trains on.
-const SCENES: usize = 512;
+pub(super) const SCENES: usize = 512;
 /// Scenes held out to measure on and to show.
 const SCENES_HELD_OUT: usize = 64;
 /// The share held out where nobody says otherwise.
@@ -38,14 +38,13 @@ impl Data {
     /// The images that the flags name; generated scenes of `size_px` where they name none.
     pub(super) fn open(args: &Args, size_px: usize, seed: u64) -> Result<Self> {
         let Some(root) = &args.data else {
-            return scenes(args, size_px, seed);
+            return Ok(scenes(size_px, seed));
         };
         if args.list.is_some() || args.val_list.is_some() {
             return listed(args, root);
         }
         let all: Images = Arc::new(scan(root, None, args.skip_unreadable)?);
         let share = args.held_out.unwrap_or(if all.len() >= ENOUGH { HELD_OUT } else { 0.0 });
-        ensure!((0.0..1.0).contains(&share), "--held-out {share} must be a share from 0 to below 1");
         let split = Split::by_hash(all.as_ref(), seed, Fractions::new([1.0 - share, share, 0.0])?)?;
         let [train, val, _] = split.indices(all.as_ref())?;
         ensure!(!train.is_empty(), "--held-out {share} leaves none of {} images to train on", all.len());
@@ -61,20 +60,12 @@ impl Data {
     }
 }
 
-fn scenes(args: &Args, size_px: usize, seed: u64) -> Result<Data> {
-    for (flag, given) in [
-        ("--list", args.list.is_some()),
-        ("--val-list", args.val_list.is_some()),
-        ("--held-out", args.held_out.is_some()),
-        ("--skip-unreadable", args.skip_unreadable),
-    ] {
-        ensure!(!given, "{flag} is about files, and none are named: give their folder with --data");
-    }
+fn scenes(size_px: usize, seed: u64) -> Data {
     // Another seed: scenes the run has not seen.
     let held_out: Images = Arc::new(SceneGenerator::new(seed ^ (1 << 63), size_px, SCENES_HELD_OUT));
     let line = format!("data: {SCENES} generated scenes of {size_px}x{size_px} pixels (give your own with --data)");
     let images = Arc::new(SceneGenerator::new(seed, size_px, SCENES));
-    Ok(Data { images, held_out: Some(Arc::clone(&held_out)), examples: held_out, split: None, line })
+    Data { images, held_out: Some(Arc::clone(&held_out)), examples: held_out, split: None, line }
 }
 
 /// What lists name: trained on is the one, or all but the other.
@@ -87,7 +78,8 @@ fn listed(args: &Args, root: &Path) -> Result<Data> {
             let names: std::collections::HashSet<String> =
                 (0..held_out.len()).map(|index| held_out.name(index)).collect();
             let all: Images = Arc::new(images);
-            let rest = (0..all.len()).filter(|&index| !names.contains(&all.name(index))).collect();
+            let rest: Vec<usize> = (0..all.len()).filter(|&index| !names.contains(&all.name(index))).collect();
+            ensure!(!rest.is_empty(), "--val-list names all {} images and leaves none to train on", all.len());
             Arc::new(Subset::new(all, rest))
         }
         _ => Arc::new(images),

@@ -11,7 +11,7 @@ use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
 use preco_zoo::{ModelFolder, find};
 
 use super::Args;
-use crate::config;
+use crate::{config, names};
 
 /// Input side of a run on generated scenes, where none is given: pico is done in two minutes.
 const SCENE_SIDE_PX: usize = 64;
@@ -26,17 +26,22 @@ const SIMMIM_BATCH: usize = 128;
 
 /// The recipes beside the one for small models.
 const PRESETS: [&str; 2] = ["paper", "simmim"];
-/// Keys of which one rules out the other.
-const EXCLUSIVE: [[&str; 2]; 2] = [["steps", "epochs"], ["model", "init-from"]];
+/// What clap refuses of flags, for files.
+const RULES: config::Rules<'_> = config::Rules {
+    exclusive: &[["steps", "epochs"], ["model", "init-from"], ["list", "held-out"], ["val-list", "held-out"]],
+    flags_only: &["config", "force", "json", "resume", "simd"],
+};
 
-/// The flags over their settings file, or over the settings of the run to continue.
-pub(crate) fn settings(args: &Args) -> Result<Args> {
+/// The flags over their settings file, or over the settings of the run to continue; `threads` are the flag that all
+/// commands share.
+pub(crate) fn settings(args: &Args, threads: Option<usize>) -> Result<Args> {
+    let args = &Args { threads, ..args.clone() };
     let file = match (&args.config, &args.resume) {
         (Some(file), _) => file.clone(),
         (None, Some(run)) => run.join(RunFolder::SETTINGS),
         (None, None) => return Ok(args.clone()),
     };
-    let layered = config::layered(&file, args, &EXCLUSIVE)?;
+    let layered = config::layered(&file, args, &RULES)?;
     let out = args.resume.clone().or(layered.out);
     Ok(Args { out, force: args.force, resume: args.resume.clone(), config: args.config.clone(), ..layered })
 }
@@ -80,7 +85,7 @@ impl Plan {
     /// The plan of the flags.
     pub(crate) fn new(args: &Args) -> Result<Self> {
         if let Some(preset) = args.preset.as_deref().filter(|preset| !PRESETS.contains(preset)) {
-            bail!("there is no recipe {preset}; there are {}", PRESETS.join(" and "));
+            bail!("{}", names::unknown("recipe", preset, PRESETS.into_iter()));
         }
         let start = args.init_from.as_deref().map(find).transpose()?;
         let (name, mut encoder) = match &start {
@@ -88,7 +93,7 @@ impl Plan {
             None => {
                 let default = if args.preset.is_some() { "base" } else { "pico" };
                 let preset = args.model.as_deref().unwrap_or(default);
-                (format!("preco-swin-{preset}"), SwinConfig::preset(preset)?)
+                (format!("preco-swin-{preset}"), names::encoder(preset)?)
             }
         };
         let small_scenes = args.data.is_none() && args.preset.is_none() && start.is_none();
@@ -111,12 +116,6 @@ impl Plan {
         let config = recipe(args, objective(args, encoder));
         config.model.validate()?;
         Ok(Self { name, config, runtime: runtime(args), start: start.map(Start), out, begin })
-    }
-
-    /// Checks what can be checked without the images.
-    pub(crate) fn check(&self) -> Result<()> {
-        // As many images as one update needs: whether there are more, the run will see.
-        Ok(self.config.validate(self.config.total_batch().max(1))?)
     }
 
     /// Every setting with its value, defaults included: a file from which the run can be started again.

@@ -188,18 +188,25 @@ impl Pretrain {
             return fail(format!("batch size {batch} and accumulate {accumulate} must both be at least 1"));
         }
         if self.total_batch() > images {
-            return fail(format!(
-                "{images} images do not fill one batch of {} x {}; use a batch size of at most {}",
-                self.batch_size,
-                self.accumulate,
-                (images / self.accumulate).max(1)
-            ));
+            let (batch, accumulate) = (self.batch_size, self.accumulate);
+            let advice = match (images / accumulate, images / batch) {
+                (0, 0) => format!("accumulate 1 and a batch size of at most {}", images.max(1)),
+                (0, most) => format!("accumulate of at most {most}"),
+                (most, _) => format!("a batch size of at most {most}"),
+            };
+            return fail(format!("{images} images do not fill one batch of {batch} x {accumulate}; use {advice}"));
         }
         if self.steps(images) == 0 {
             return fail("the run has 0 steps; give at least one".to_owned());
         }
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             return fail(format!("clip {} must be above 0", self.clip.unwrap_or_default()));
+        }
+        if self.patience > 0 && self.evaluate_every == 0 {
+            return fail(format!(
+                "patience {} counts evaluations, and there is one only, at the end; give evaluate-every too, such as 100",
+                self.patience
+            ));
         }
         self.ema.map_or(Ok(()), ema::validate)?;
         self.optimiser.validate()?;
@@ -243,10 +250,19 @@ mod tests {
             (Pretrain { batch_size: 0, ..good.clone() }, "batch size 0"),
             (Pretrain { accumulate: 0, ..good.clone() }, "accumulate 0"),
             (Pretrain { batch_size: 32, accumulate: 3, ..good.clone() }, "64 images do not fill one batch of 32 x 3"),
+            (Pretrain { accumulate: 65, ..good.clone() }, "use accumulate of at most 16"),
+            (
+                Pretrain { batch_size: 65, accumulate: 65, ..good.clone() },
+                "accumulate 1 and a batch size of at most 64",
+            ),
             (Pretrain { length: Length::Steps(0), ..good.clone() }, "0 steps"),
+            (Pretrain { patience: 3, ..good.clone() }, "patience 3 counts evaluations"),
             (Pretrain { clip: Some(0.0), ..good.clone() }, "clip 0"),
             (Pretrain { lr: f64::NAN, ..good.clone() }, "lr NaN"),
-            (Pretrain { length: Length::Steps(5), warmup: Warmup::Steps(5), ..good.clone() }, "warm-up takes 5 of 5"),
+            (
+                Pretrain { length: Length::Steps(5), warmup: Warmup::Steps(5), ..good.clone() },
+                "--warmup-steps 4 at most",
+            ),
         ];
         for (config, needle) in cases {
             let error = config.validate(64).expect_err(needle).to_string();

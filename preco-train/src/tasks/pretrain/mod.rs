@@ -8,7 +8,9 @@ mod page;
 mod pictures;
 mod run;
 mod task;
+mod terms;
 
 pub use config::{Length, Pretrain, Warmup};
 pub use run::{Images, Inputs, Outcome, Runtime, run};
 pub use task::Pretraining;
+pub use terms::TERMS;

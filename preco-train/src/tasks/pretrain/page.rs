@@ -1,7 +1,5 @@
 //! The page about a pre-training run.
 
-use crate::checkpoint::RunFolder;
-use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, StepReport};
 use crate::report::{Chart, Page};
 
@@ -11,33 +9,21 @@ pub(super) struct About<'a> {
     pub images: usize,
     pub parameters: usize,
     pub settings: &'a str,
+    /// The sheet of reconstructions as a PNG file.
+    pub reconstructions: Vec<u8>,
 }
 
-/// Writes `report.html` beside the run's other files.
-pub(super) fn write(
-    folder: &RunFolder,
-    about: About<'_>,
-    steps: &[StepReport],
-    evaluations: &[EvaluationReport],
-) -> Result<()> {
-    let mut pictures = Vec::new();
+/// The page as HTML.
+pub(super) fn html(about: About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> String {
     let sheet = "Reconstructions: image, masked, masked branch, prompt branch";
-    let path = folder.file(RunFolder::RECONSTRUCTION);
-    pictures.push((sheet.to_owned(), std::fs::read(&path).map_err(|source| Error::read(&path, source))?));
-    let html = Page {
+    Page {
         title: format!("Pre-training {}", about.name),
         facts: facts(&about, steps, evaluations),
         charts: charts(steps, evaluations),
-        pictures,
+        pictures: vec![(sheet.to_owned(), about.reconstructions)],
         settings: about.settings.to_owned(),
     }
-    .to_html();
-    let path = folder.file(RunFolder::REPORT);
-    preco_core::files::write_atomic(&path, |out| out.write_all(html.as_bytes())).map_err(|source| Error::Io {
-        action: "write",
-        path,
-        source,
-    })
+    .to_html()
 }
 
 fn facts(about: &About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<(String, String)> {
@@ -67,7 +53,7 @@ fn charts(steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<Chart> 
         steps.iter().filter_map(|step| Some((step.step as f64, value(step)?))).collect()
     };
     let mut losses = vec![("total".to_owned(), over(&|step| Some(step.loss)))];
-    for (label, name) in super::pictures::TERMS {
+    for (label, name) in super::TERMS {
         losses.push((label.to_owned(), over(&|step| step.terms.get(name).copied())));
     }
     losses.retain(|(_, points)| !points.is_empty());

@@ -7,7 +7,7 @@ use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape};
 use preco_core::rng::Stream;
 
-use super::Pretrain;
+use super::{Pretrain, TERMS};
 use crate::datasets::ImageSource;
 use crate::error::Result;
 use crate::progress::StepReport;
@@ -18,9 +18,6 @@ use crate::view;
 const EXAMPLES: usize = 8;
 /// What covers a masked pixel.
 const COVER: [u8; 3] = [127, 127, 127];
-
-/// The terms as people know them.
-pub(super) const TERMS: [(&str, &str); 3] = [("L_Re", "loss_re"), ("L_Pr", "loss_pr"), ("L_Sc", "loss_sc")];
 
 /// The curve of every term over the steps.
 pub(super) fn losses(history: &[StepReport]) -> Rgb8 {

@@ -1,13 +1,15 @@
 //! A run from images to a model folder.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use preco_core::backend::cpu::Cpu;
-use preco_core::imagery::write_png;
+use preco_core::files::write_atomic;
+use preco_core::imagery::{encode_png, write_png};
 use serde::Serialize;
 
 use super::page::{self, About};
@@ -23,6 +25,9 @@ use crate::progress::{Progress, StepReport};
 use crate::sample::Supervision;
 use crate::task::Task;
 use crate::trainer::{Ending, Identity, State, Trainer};
+
+/// Threads beyond which a system stops giving more.
+const MOST_THREADS: usize = 4096;
 
 /// Images with their names.
 pub type Images = Arc<dyn ImageSource + Send + Sync>;
@@ -67,6 +72,22 @@ pub struct Runtime {
 impl Default for Runtime {
     fn default() -> Self {
         Self { loader_threads: 1, cache_bytes: 1 << 30, save_every: 500, keep: 2 }
+    }
+}
+
+impl Runtime {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// The first that cannot be, with its value and what would do.
+    pub fn validate(&self) -> Result<()> {
+        if self.keep == 0 {
+            return Err(Error::config("keep 0 leaves no checkpoint to continue from; keep at least 1"));
+        }
+        if self.loader_threads > MOST_THREADS {
+            return Err(Error::config(format!("loader-threads {} must be 0 to {MOST_THREADS}", self.loader_threads)));
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +142,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let count = inputs.images.len();
     config.validate(count)?;
+    runtime.validate()?;
     let mut task = Pretraining::new(inputs.name, config, cpu, inputs.held_out)?;
     let identity = identity(config, &task, inputs.images.as_ref())?;
     let params = match inputs.start {
@@ -184,10 +206,14 @@ pub fn run(
         task.save(state.published(), inputs.output.path())?;
         let (model, params) = (task.model(), state.published());
         write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
-        let sheet = inputs.output.file(RunFolder::RECONSTRUCTION);
-        write_png(&pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?, &sheet)?;
-        let about = About { name: inputs.name, images: count, parameters: params.len(), settings: &inputs.settings };
-        page::write(&inputs.output, about, &history, &read_evaluations(&log)?)?;
+        let sheet = pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?;
+        let (mut reconstructions, path) = (Vec::new(), inputs.output.file(RunFolder::RECONSTRUCTION));
+        encode_png(&sheet, &mut reconstructions).map_err(|source| failed(&path, source))?;
+        write(&path, &reconstructions)?;
+        let (name, settings) = (inputs.name, inputs.settings.as_str());
+        let about = About { name, images: count, parameters: params.len(), settings, reconstructions };
+        let html = page::html(about, &history, &read_evaluations(&log)?);
+        write(&inputs.output.file(RunFolder::REPORT), html.as_bytes())?;
     }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
@@ -210,6 +236,14 @@ fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource)
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
     Ok(Identity::new("pretrain", task.layout(), (0..images.len()).map(|index| images.name(index)), settings))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic(path, |out| out.write_all(bytes)).map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: "write", path: path.into(), source }
 }
 
 fn mean(steps: &[StepReport]) -> BTreeMap<String, f64> {
