@@ -20,10 +20,14 @@ pub mod binary;
 pub mod case;
 mod compare;
 mod config;
+mod device;
 pub mod folder;
 pub mod formula;
 mod read;
 pub mod sources;
 
 pub use case::Case;
+pub use device::host;
+#[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+pub use device::{cuda, fits_device};
 pub use folder::{family, run};

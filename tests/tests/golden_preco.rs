@@ -1,6 +1,7 @@
 //! PReCo's reconstructions, terms and gradients against PyTorch, for every choice of distance and region in the file.
 
 use preco_core::backbones::swin::{EdgePolicy, Keep, SwinConfig};
+use preco_core::backend::Backend;
 use preco_core::backend::cpu::Cpu;
 use preco_core::nn::Pass;
 use preco_core::preco::{Distance, Mask, Method, Preco, PrecoConfig, PromptRegion, Tape, Terms};
@@ -12,9 +13,11 @@ fn golden_preco_agrees_with_torch() {
     preco_tests::run("preco", |case| {
         for level in Level::available() {
             for keep in [Keep::All, Keep::Inputs] {
-                every_variant(case, Cpu::new(level), keep);
+                every_variant(case, &Cpu::new(level), keep);
             }
         }
+        #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+        every_variant(case, &preco_tests::cuda(), Keep::All);
     });
 }
 
@@ -36,7 +39,7 @@ fn variant(case: &Case, pr: &str, sc: &str) -> (PromptRegion, Distance, Distance
     (region, reconstruction, consistency, stop)
 }
 
-fn every_variant(case: &Case, cpu: Cpu, keep: Keep) {
+fn every_variant<B: Backend>(case: &Case, backend: &B, keep: Keep) {
     case.only_keys(&[
         "img",
         "embed",
@@ -58,27 +61,27 @@ fn every_variant(case: &Case, cpu: Cpu, keep: Keep) {
     let totals: Vec<String> = case.names("total").map(|name| name["total.".len()..].to_owned()).collect();
     for name in &totals {
         let Some((pr, sc)) = name.split_once("__") else { case.unknown(&format!("total {name:?}")) };
-        one_variant(case, cpu, keep, name, pr, sc);
+        one_variant(case, backend, keep, name, pr, sc);
     }
-    masked_branch_alone(case, cpu, keep);
+    masked_branch_alone(case, backend, keep);
     // Terms that no total names.
     for (pr, sc) in [("pr_all_l1", "sc_l1"), ("pr_masked_l2", "sc_l2"), ("pr_all_l2", "sc_l2")] {
-        let run = Run::new(case, cpu, keep, Method::Preco, pr, sc);
+        let run = Run::new(case, backend, keep, Method::Preco, pr, sc);
         run.check_terms(case, pr, sc);
     }
 }
 
 /// One forward pass.
-struct Run {
+struct Run<'a, B: Backend> {
     model: Preco,
-    parameters: Vec<f32>,
+    parameters: B::Buffer,
     terms: Terms,
-    tape: Tape<Cpu>,
-    cpu: Cpu,
+    tape: Tape<B>,
+    backend: &'a B,
 }
 
-impl Run {
-    fn new(case: &Case, cpu: Cpu, keep: Keep, method: Method, pr: &str, sc: &str) -> Self {
+impl<'a, B: Backend> Run<'a, B> {
+    fn new(case: &Case, backend: &'a B, keep: Keep, method: Method, pr: &str, sc: &str) -> Self {
         let (prompt_region, reconstruction, consistency, stop_gradient) = variant(case, pr, sc);
         let encoder = SwinConfig {
             input: case.sizes("img").try_into().expect("height and width"),
@@ -117,20 +120,22 @@ impl Run {
             .collect();
         let tokens: Vec<f32> = masks.iter().flat_map(|mask| mask.tokens(4)).collect();
         assert_eq!(tokens, mask_values(case, "in.mask_tokens"), "the mask per token");
-        let mut tape = Tape::new(&cpu, keep);
+        let (mut tape, parameters) = (Tape::new(backend, keep), backend.parameters(&parameters));
         let image = case.tensor("in.image");
-        let terms = model.forward(&cpu, &parameters, image, &masks, &Pass::inference(), &mut tape).expect("sizes fit");
-        Self { model, parameters, terms, tape, cpu }
+        let terms =
+            model.forward(backend, &parameters, image, &masks, &Pass::inference(), &mut tape).expect("sizes fit");
+        Self { model, parameters, terms, tape, backend }
     }
 
     fn gradients(&mut self) -> Vec<f32> {
-        let mut gradients = vec![0.0; self.model.layout().len()];
-        self.model.backward(&self.cpu, &self.parameters, &mut gradients, &mut self.tape).expect("backward");
-        gradients
+        let len = self.model.layout().len();
+        let mut gradients = self.backend.zeros(len);
+        self.model.backward(self.backend, &self.parameters, &mut gradients, &mut self.tape).expect("backward");
+        preco_tests::host(self.backend, &gradients, len)
     }
 
     /// The gradient of the parameter that the file calls `name`.
-    fn part<'a>(&self, case: &Case, gradients: &'a [f32], name: &str) -> &'a [f32] {
+    fn part<'g>(&self, case: &Case, gradients: &'g [f32], name: &str) -> &'g [f32] {
         let segment = self.model.layout().segments().iter().find(|segment| golden_name(&segment.name) == name);
         &gradients[segment.unwrap_or_else(|| case.unknown(&format!("parameter {name:?}"))).range.clone()]
     }
@@ -152,8 +157,8 @@ fn golden_name(ours: &str) -> String {
     if ours.starts_with("decoder.") { ours.to_owned() } else { format!("encoder.{ours}") }
 }
 
-fn one_variant(case: &Case, cpu: Cpu, keep: Keep, name: &str, pr: &str, sc: &str) {
-    let mut run = Run::new(case, cpu, keep, Method::Preco, pr, sc);
+fn one_variant<B: Backend>(case: &Case, backend: &B, keep: Keep, name: &str, pr: &str, sc: &str) {
+    let mut run = Run::new(case, backend, keep, Method::Preco, pr, sc);
     run.check_terms(case, pr, sc);
     let (_, reconstruction, ..) = variant(case, pr, sc);
     // The file's totals always take the L1 reconstruction; a prompt term in L2 is then a mixture we do not offer.
@@ -161,7 +166,7 @@ fn one_variant(case: &Case, cpu: Cpu, keep: Keep, name: &str, pr: &str, sc: &str
         case.unknown(&format!("total {name:?}"));
     }
     case.check_values(&format!("total.{name}"), [run.terms.total].into_iter());
-    let predictions = run.model.predictions(&run.cpu, &run.tape);
+    let predictions = run.model.predictions(run.backend, &run.tape);
     case.check("out.rec_masked", &predictions.masked);
     case.check("out.rec_prompt", &predictions.prompt.expect("prompt branch"));
     check_features(case, &run);
@@ -181,11 +186,11 @@ fn one_variant(case: &Case, cpu: Cpu, keep: Keep, name: &str, pr: &str, sc: &str
 }
 
 /// SimMIM: the masked branch and L_Re only.
-fn masked_branch_alone(case: &Case, cpu: Cpu, keep: Keep) {
-    let mut run = Run::new(case, cpu, keep, Method::Simmim, "pr_masked_l1", "sc_l1");
+fn masked_branch_alone<B: Backend>(case: &Case, backend: &B, keep: Keep) {
+    let mut run = Run::new(case, backend, keep, Method::Simmim, "pr_masked_l1", "sc_l1");
     case.check_values("loss.re_l1", [run.terms.re].into_iter());
     assert_eq!((run.terms.pr, run.terms.sc, run.terms.total), (None, None, run.terms.re));
-    let predictions = run.model.predictions(&run.cpu, &run.tape);
+    let predictions = run.model.predictions(run.backend, &run.tape);
     case.check("out.rec_masked", &predictions.masked);
     assert_eq!(predictions.prompt, None);
     let gradients = run.gradients();
@@ -193,7 +198,7 @@ fn masked_branch_alone(case: &Case, cpu: Cpu, keep: Keep) {
 }
 
 /// The digest of every gradient and the whole of some.
-fn check_gradients(case: &Case, run: &Run, variant: &str, gradients: &[f32]) {
+fn check_gradients<B: Backend>(case: &Case, run: &Run<B>, variant: &str, gradients: &[f32]) {
     let order: Vec<String> =
         serde_json::from_value(case.config["graddigest_param_order"].clone()).expect("names of parameters");
     let digests: Vec<f64> =
@@ -206,10 +211,10 @@ fn check_gradients(case: &Case, run: &Run, variant: &str, gradients: &[f32]) {
 }
 
 /// Both branches' features as (N, C, H, W).
-fn check_features(case: &Case, run: &Run) {
+fn check_features<B: Backend>(case: &Case, run: &Run<B>) {
     let shape = case.shape("out.z_masked").to_vec();
     let (images, channels, tokens) = (shape[0], shape[1], shape[2] * shape[3]);
-    let features = run.tape.features();
+    let features = preco_tests::host(run.backend, run.tape.features(), 2 * images * channels * tokens);
     for (branch, name) in ["out.z_masked", "out.z_prompt"].into_iter().enumerate() {
         let at = |i: usize| {
             let (image, channel, token) = (i / (channels * tokens), i / tokens % channels, i % tokens);

@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use preco_core::backbones::swin::{
     EdgePolicy, Keep, OutputGradients, Swin, SwinConfig, TableResize, Tape, resize_table,
 };
+use preco_core::backend::Backend;
 use preco_core::backend::cpu::Cpu;
 use preco_core::heads::{Classifier, ClassifierTape};
 use preco_core::nn::Pass;
@@ -101,13 +102,17 @@ fn encoder(case: &Case) {
     for (prefix, policy) in policies {
         if case.names(prefix).next().is_some() {
             for level in Level::available() {
-                one_policy(case, prefix, policy, Cpu::new(level));
+                one_policy(case, prefix, policy, &Cpu::new(level));
+            }
+            #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+            if preco_tests::fits_device(case) {
+                one_policy(case, prefix, policy, &preco_tests::cuda());
             }
         }
     }
 }
 
-fn one_policy(case: &Case, prefix: &str, policy: EdgePolicy, cpu: Cpu) {
+fn one_policy<B: Backend>(case: &Case, prefix: &str, policy: EdgePolicy, backend: &B) {
     let img: [usize; 2] = case.sizes("img").try_into().expect("height and width");
     let config = SwinConfig {
         input: img,
@@ -134,38 +139,45 @@ fn one_policy(case: &Case, prefix: &str, policy: EdgePolicy, cpu: Cpu) {
     let image = case.image(images * 3 * img[0] * img[1]);
     case.check_formula("input", &image);
 
-    let (mut tape, mut head_tape) = (Tape::new(&cpu, Keep::All), ClassifierTape::new(&cpu));
-    swin.forward(&cpu, &parameters, &image, images, &Pass::inference(), &mut tape);
+    let (mut tape, mut head_tape) = (Tape::new(backend, Keep::All), ClassifierTape::new(backend));
+    let parameters = backend.parameters(&parameters);
+    let mut input = backend.zeros(image.len());
+    backend.upload(&image, &mut input);
+    let host = |slice: &B::Slice, len: usize| preco_tests::host(backend, slice, len);
+    swin.forward(backend, &parameters, &input, images, &Pass::inference(), &mut tape);
     let tokens = swin.feature_tokens();
-    head.forward(&cpu, &parameters, tape.features(), images, tokens, &mut head_tape);
+    head.forward(backend, &parameters, tape.features(), images, tokens, &mut head_tape);
     for s in 0..swin.stages() {
-        let map = &tape.stage(s)[..images * swin.tokens(s) * config.channels(s)];
-        check_map(case, &format!("{prefix}.stage{s}"), map, swin.grid(s)[1], config.channels(s));
+        let map = host(tape.stage(s), images * swin.tokens(s) * config.channels(s));
+        check_map(case, &format!("{prefix}.stage{s}"), &map, swin.grid(s)[1], config.channels(s));
     }
     let last = swin.stages() - 1;
-    let features = &tape.features()[..images * tokens * config.features()];
-    check_map(case, &format!("{prefix}.norm"), features, swin.grid(last)[1], config.features());
-    case.check(&format!("{prefix}.pool"), &head_tape.pooled()[..images * config.features()]);
-    case.check(&format!("{prefix}.logits"), &head_tape.logits()[..images * classes]);
+    let features = host(tape.features(), images * tokens * config.features());
+    check_map(case, &format!("{prefix}.norm"), &features, swin.grid(last)[1], config.features());
+    case.check(&format!("{prefix}.pool"), &host(head_tape.pooled(), images * config.features()));
+    case.check(&format!("{prefix}.logits"), &host(head_tape.logits(), images * classes));
     if prefix != "out" || case.names("grad").next().is_none() {
         return;
     }
 
     for keep in [Keep::All, Keep::Inputs] {
-        let mut tape = Tape::new(&cpu, keep);
-        swin.forward(&cpu, &parameters, &image, images, &Pass::inference(), &mut tape);
-        let mut gradients = vec![0.0; layout.len()];
-        let mut d_features = vec![0.0; images * tokens * config.features()];
-        let d_logits = case.tensor("in.R");
-        head.backward(&cpu, &parameters, &mut gradients, d_logits, images, tokens, &mut head_tape, &mut d_features);
-        let outputs = OutputGradients { features: Some(&d_features[..]), stages: Vec::new() };
-        swin.backward(&cpu, &parameters, &mut gradients, outputs, &mut tape);
+        let mut tape = Tape::new(backend, keep);
+        swin.forward(backend, &parameters, &input, images, &Pass::inference(), &mut tape);
+        let mut gradients = backend.zeros(layout.len());
+        let mut d_features = backend.activations();
+        backend.reserve(&mut d_features, images * tokens * config.features());
+        let mut d_logits = backend.zeros(images * classes);
+        backend.upload(case.tensor("in.R"), &mut d_logits);
+        head.backward(backend, &parameters, &mut gradients, &d_logits, images, tokens, &mut head_tape, &mut d_features);
+        let outputs = OutputGradients { features: Some(&*d_features), stages: Vec::new() };
+        swin.backward(backend, &parameters, &mut gradients, outputs, &mut tape);
+        let gradients = host(&gradients, layout.len());
         for segment in layout.segments() {
             case.check(&format!("grad.{}", segment.name), &gradients[segment.range.clone()]);
         }
-        let mut d_image = vec![0.0; image.len()];
-        swin.image_gradient(&cpu, &parameters, &mut tape, &mut d_image);
-        case.check("grad.input", &d_image);
+        let mut d_image = backend.zeros(image.len());
+        swin.image_gradient(backend, &parameters, &mut tape, &mut d_image);
+        case.check("grad.input", &host(&d_image, image.len()));
     }
 }
 
