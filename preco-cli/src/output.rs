@@ -64,7 +64,9 @@ mod tests {
         let error = anyhow!("c").context("b: c").context("a:\n  of two lines");
         assert_eq!(one_line(&error), "a: of two lines: b: c");
         // As an error whose text goes on after its cause.
-        let error = anyhow!("disk full").context("cannot write a: disk full").context("not saved: cannot write a: disk full. Make room");
+        let error = anyhow!("disk full")
+            .context("cannot write a: disk full")
+            .context("not saved: cannot write a: disk full. Make room");
         assert_eq!(one_line(&error), "not saved: cannot write a: disk full. Make room");
     }
 

@@ -85,6 +85,7 @@ impl Trainer<'_> {
     ) -> Result<Ending> {
         let mut grads = vec![0.0; state.params.len()];
         let micros = self.accumulate as u64;
+        self.loader.accept(&state.unreadable);
         records.begin(state.step, self.steps);
         if self.is_tired(state) {
             return Ok(Ending::EarlyStop);
@@ -109,6 +110,7 @@ impl Trainer<'_> {
             let lr = self.schedule.lr(step);
             state.optimiser.update(&mut state.params, &grads, &self.groups, lr, share * clipped);
             state.step += 1;
+            state.unreadable = self.loader.accepted();
             if let (Some(average), Some(decay)) = (&mut state.average, self.ema) {
                 ema::update(average, &state.params, decay, state.step);
             }

@@ -10,10 +10,11 @@ use preco_core::preco::{Method, PrecoConfig};
 use preco_core::simd::Level;
 
 use crate::checkpoint::{RunFolder, Start};
+use crate::datasets::ImageSource;
 use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
-use crate::tasks::pretrain::{Inputs, Length, Outcome, Pretrain, Runtime, run};
+use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
 use crate::trainer::Ending;
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
@@ -65,7 +66,16 @@ fn train(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path) -> Result<Ou
 }
 
 fn train_how(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path, how: How) -> Result<(Outcome, Vec<String>)> {
-    let images: crate::tasks::pretrain::Images = Arc::new(SceneGenerator::new(1, 32, 8));
+    train_on(Arc::new(SceneGenerator::new(1, 32, 8)), config, start, folder, how)
+}
+
+fn train_on(
+    images: Images,
+    config: &Pretrain,
+    start: Option<Vec<f32>>,
+    folder: &Path,
+    how: How,
+) -> Result<(Outcome, Vec<String>)> {
     let stop = AtomicBool::new(false);
     let inputs = Inputs {
         name: "tiny",
@@ -208,6 +218,53 @@ fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
             steps.iter().map(|step| step.loss).collect()
         };
         assert_eq!(losses(&folder), losses(&whole), "log after {stop_after}");
+    }
+}
+
+/// Eight scenes, three of which cannot be read.
+struct Damaged(SceneGenerator);
+
+impl ImageSource for Damaged {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn image(&self, index: usize) -> Result<preco_core::imagery::Rgb8> {
+        match index {
+            1 | 4 | 6 => Err(Error::data(Path::new(&self.name(index)), "is cut off")),
+            _ => self.0.image(index),
+        }
+    }
+    fn label(&self, index: usize) -> Option<usize> {
+        self.0.label(index)
+    }
+    fn name(&self, index: usize) -> String {
+        self.0.name(index)
+    }
+    fn classes(&self) -> &[String] {
+        self.0.classes()
+    }
+}
+
+#[test]
+fn a_resumed_run_meets_its_limit_of_unreadable_images_at_the_same_step() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    // An image a step: the third of two that may be missing comes within the first pass.
+    let config = Pretrain { batch_size: 1, length: Length::Steps(9), max_unreadable: 2, ..config() };
+    let run = |name: &str, how: How| {
+        let folder = root.path().join(name);
+        let result = train_on(Arc::new(Damaged(SceneGenerator::new(1, 32, 8))), &config, None, &folder, how);
+        let steps = crate::log::read_steps(&folder.join("log.jsonl")).map_or(0, |steps| steps.len());
+        (result.map(|(outcome, _)| outcome.ending), steps)
+    };
+    let (ended, steps) = run("whole", FRESH);
+    assert!(matches!(ended, Err(Error::Unreadable { count: 3, limit: 2, .. })), "{ended:?}");
+    assert!((3..8).contains(&steps), "{steps} steps");
+    for stop_after in 1..=steps as u64 {
+        let name = format!("cut-{stop_after}");
+        assert_eq!(run(&name, How { stop_after, ..FRESH }).0.expect("interrupted"), Ending::Interrupted);
+        let (again, until) = run(&name, How { begin: Start::Resume, ..FRESH });
+        assert!(matches!(again, Err(Error::Unreadable { count: 3, limit: 2, .. })), "after {stop_after}: {again:?}");
+        assert_eq!(until, steps, "after {stop_after}");
     }
 }
 

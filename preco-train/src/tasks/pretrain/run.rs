@@ -133,6 +133,7 @@ pub fn run(
         params,
         step: 0,
         best: None,
+        unreadable: Vec::new(),
     };
     let store = Store::new(inputs.output.path(), runtime.keep);
     let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
@@ -205,7 +206,8 @@ pub fn run(
 fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
-    Ok(Identity::new("pretrain", task.layout(), (0..images.len()).map(|index| images.name(index)), settings))
+    let images = (0..images.len()).map(|index| images.fingerprint(index));
+    Ok(Identity::new("pretrain", task.layout(), images, settings))
 }
 
 fn mean(steps: &[StepReport]) -> BTreeMap<String, f64> {
