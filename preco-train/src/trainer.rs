@@ -5,7 +5,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -189,7 +188,7 @@ impl Trainer<'_> {
             let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
             files.sort();
             files.dedup();
-            let last_good: Option<PathBuf> = self.store.newest().map(|(_, path)| path);
+            let last_good = self.store.last_good(step - 1);
             Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
         };
         let bad_loss = loss.not_finite();

@@ -15,6 +15,8 @@ use crate::optim::AdamW;
 const FORMAT: u32 = 2;
 /// Of 64-bit FNV: odd, and its bits are spread.
 const FNV_PRIME: u64 = 0x100_0000_01b3;
+/// The code that runs: its version and, where it was known at build time, its commit.
+const CODE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
 
 /// Parameters, their average, the optimiser and how far the run is. Schedule, order of images and every random stream
 /// are functions of the seed and of [`State::step`], so nothing else need be saved.
@@ -62,7 +64,7 @@ pub struct Identity {
 #[derive(Serialize, Deserialize)]
 struct About {
     format: u32,
-    /// Version of the code that wrote it.
+    /// Version and commit of the code that wrote it.
     code: String,
     identity: Identity,
     step: u64,
@@ -128,7 +130,7 @@ impl State {
     pub fn save(&self, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
         let about = About {
             format: FORMAT,
-            code: env!("CARGO_PKG_VERSION").to_owned(),
+            code: CODE.to_owned(),
             identity: identity.clone(),
             step: self.step,
             epoch,
@@ -144,11 +146,12 @@ impl State {
         file::write(path, &about, &buffers).map_err(failed)
     }
 
-    /// Continues from a checkpoint. On an error nothing has changed.
+    /// Continues from a checkpoint; tells a reason to doubt that the numbers will be those of an uninterrupted run. On an
+    /// error nothing has changed.
     ///
     /// # Errors
     /// [`Unusable`], which says whether another checkpoint of the same folder may serve.
-    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<(), Unusable> {
+    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<Option<String>, Unusable> {
         let (about, mut buffers) = file::read(path).map_err(Unusable::Broken)?;
         let format = about.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(FORMAT)) {
@@ -167,7 +170,17 @@ impl State {
         self.optimiser.restore(m, v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
         (self.params, self.average, self.step, self.best) = (params, average, about.step, about.best);
         self.unreadable = about.unreadable;
-        Ok(())
+        Ok((about.code != CODE).then(|| {
+            let code = about.code;
+            format!("written by {code}, this is {CODE}: numbers may differ from an uninterrupted run")
+        }))
+    }
+
+    /// In what the checkpoint at `path` is of another run, by its header alone; `None` also where that cannot be read.
+    pub(crate) fn foreign(path: &Path, identity: &Identity) -> Option<String> {
+        let about = file::peek(path)?;
+        let about: About = serde_json::from_value(about).ok()?;
+        identity.differs(&about.identity)
     }
 }
 

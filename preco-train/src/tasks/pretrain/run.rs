@@ -135,12 +135,16 @@ pub fn run(
         best: None,
         unreadable: Vec::new(),
     };
-    let store = Store::new(inputs.output.path(), runtime.keep);
+    let mut store = Store::new(inputs.output.path(), runtime.keep);
     let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
     if inputs.begin == Start::Resume {
-        let path = store.resume(&mut state, &identity, |line| records.message(line))?;
-        records.message(&format!("continuing after step {} ({})", state.step, path.display()));
-        records.resume(state.step);
+        match store.resume(&mut state, &identity, |line| records.message(line))? {
+            Some(path) => {
+                records.message(&format!("continuing after step {} ({})", state.step, path.display()));
+                records.resume(state.step);
+            }
+            None => records.message("no checkpoint yet: starting from the first step"),
+        }
     }
     let preprocess = config.preprocess();
     let loading = LoaderConfig {
