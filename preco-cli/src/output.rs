@@ -46,7 +46,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
     for cause in error.chain().map(|cause| cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")) {
         if line.is_empty() {
             line = cause;
-        } else if !line.ends_with(&cause) {
+        } else if !line.contains(&cause) {
             line = format!("{line}: {cause}");
         }
     }
@@ -63,6 +63,11 @@ mod tests {
     fn causes_stand_in_one_line_and_once() {
         let error = anyhow!("c").context("b: c").context("a:\n  of two lines");
         assert_eq!(one_line(&error), "a: of two lines: b: c");
+        // As an error whose text goes on after its cause.
+        let error = anyhow!("disk full")
+            .context("cannot write a: disk full")
+            .context("not saved: cannot write a: disk full. Make room");
+        assert_eq!(one_line(&error), "not saved: cannot write a: disk full. Make room");
     }
 
     #[test]

@@ -4,6 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// How a temporary name begins; [`RANDOM`] letters and digits follow.
+const PREFIX: &str = ".preco-";
+/// Letters and digits after the prefix.
+const RANDOM: usize = 6;
+
 /// Writes `path` through `write`: readers see the old file or the whole new one, never a part.
 ///
 /// The file gets the permissions an ordinary new file would get (temporary files are private to their owner).
@@ -16,7 +21,8 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         _ => Path::new("."),
     };
     let mut temporary = tempfile::Builder::new()
-        .prefix(".preco-")
+        .prefix(PREFIX)
+        .rand_bytes(RANDOM)
         .make_in(folder, |name| OpenOptions::new().write(true).create_new(true).open(name))?;
     {
         let mut buffered = io::BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
@@ -30,6 +36,35 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Removes the temporary files that killed processes left in `folder`, and tells how many there were.
+///
+/// Only for a folder in which no other process can be writing: its unfinished file would go as well.
+///
+/// # Errors
+/// The file system's, where `folder` cannot be listed or a file not removed. A missing folder holds none.
+pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_temporary) && entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// True for a name as [`write_atomic`] gives while it writes.
+fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).unwrap_or_default();
+    random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -48,6 +83,28 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(std::fs::read(&path).expect("read back"), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn leftovers_go_and_what_only_looks_like_them_stays() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        assert_eq!(remove_leftovers(&folder.path().join("none")).expect("no folder"), 0);
+        let mut name = None;
+        write_atomic(&folder.path().join("a.txt"), |_| {
+            // A killed process leaves what is there at this moment.
+            let entry = std::fs::read_dir(folder.path())?.next().expect("the temporary file")?;
+            name = Some(entry.file_name());
+            Ok(())
+        })
+        .expect("write");
+        std::fs::write(folder.path().join(name.expect("a name")), "half").expect("write");
+        for mine in [".preco-notes", ".preco-a b c1", "preco-abcdef"] {
+            std::fs::write(folder.path().join(mine), "mine").expect("write");
+        }
+        std::fs::create_dir(folder.path().join(".preco-folder")).expect("create");
+        std::fs::create_dir(folder.path().join(".preco-abcdef")).expect("create");
+        assert_eq!(remove_leftovers(folder.path()).expect("remove"), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 6);
     }
 
     #[test]

@@ -5,7 +5,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -85,6 +84,7 @@ impl Trainer<'_> {
     ) -> Result<Ending> {
         let mut grads = vec![0.0; state.params.len()];
         let micros = self.accumulate as u64;
+        self.loader.accept(&state.unreadable);
         records.begin(state.step, self.steps);
         if self.is_tired(state) {
             return Ok(Ending::EarlyStop);
@@ -109,6 +109,7 @@ impl Trainer<'_> {
             let lr = self.schedule.lr(step);
             state.optimiser.update(&mut state.params, &grads, &self.groups, lr, share * clipped);
             state.step += 1;
+            state.unreadable = self.loader.accepted();
             if let (Some(average), Some(decay)) = (&mut state.average, self.ema) {
                 ema::update(average, &state.params, decay, state.step);
             }
@@ -187,7 +188,7 @@ impl Trainer<'_> {
             let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
             files.sort();
             files.dedup();
-            let last_good: Option<PathBuf> = self.store.newest().map(|(_, path)| path);
+            let last_good = self.store.last_good(step - 1);
             Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
         };
         let bad_loss = loss.not_finite();

@@ -84,6 +84,14 @@ pub(crate) fn read(path: &Path) -> Result<(Value, BTreeMap<String, Vec<f32>>), S
     Ok((about, buffers))
 }
 
+/// What a file says it is about. Nothing is checked: it may have changed since, or lack its buffers.
+pub(crate) fn peek(path: &Path) -> Option<Value> {
+    let mut file = std::fs::File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let (sealed, _) = read_header(&mut file, length).ok()?;
+    serde_json::from_str(&sealed.about).ok()
+}
+
 type Span = (String, u64, u64);
 
 /// The seal and where each buffer lies, for a file of `length` bytes.
@@ -150,6 +158,7 @@ mod tests {
         let (_folder, path) = written();
         let (about, buffers) = read(&path).expect("read");
         assert_eq!(about, json!({"step": 7}));
+        assert_eq!(peek(&path).as_ref(), Some(&about));
         assert_eq!(buffers["params"], [1.0, -2.5]);
         assert_eq!(buffers["m"], [f32::MIN_POSITIVE]);
         let bytes = std::fs::read(&path).expect("read");

@@ -64,7 +64,7 @@ impl RunFolder {
     /// The picture of reconstructions.
     pub const RECONSTRUCTION: &str = "reconstruction.png";
 
-    /// Creates `path` where it is missing, tries to write in it and takes its lock.
+    /// Creates `path` where it is missing, tries to write in it, takes its lock and removes what killed writes left there.
     ///
     /// # Errors
     /// [`Error::Output`] where it cannot be written, another run is in it, or what it holds does not suit `start`.
@@ -97,7 +97,10 @@ impl RunFolder {
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
         let lock = lock.map_err(|error| wrong(format!("cannot write in the output folder: {error}")))?;
         match lock.try_lock() {
-            Ok(()) => folder.lock = Some(lock),
+            Ok(()) => {
+                folder.lock = Some(lock);
+                folder.remove_leftovers();
+            }
             Err(TryLockError::WouldBlock) => {
                 return Err(wrong(
                     "another run is training in it; choose another folder or wait for its end".to_owned(),
@@ -110,6 +113,18 @@ impl RunFolder {
             }
         }
         Ok(folder)
+    }
+
+    /// Removes half-written files. With the lock held no living process can own them.
+    fn remove_leftovers(&self) {
+        for folder in [self.path.clone(), self.path.join(CHECKPOINTS), self.path.join(BEST)] {
+            match preco_core::files::remove_leftovers(&folder) {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(folder = %folder.display(), count, "half-written files removed"),
+                // They cost space, not the run.
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "half-written files stay"),
+            }
+        }
     }
 
     /// The folder.
@@ -203,6 +218,22 @@ mod tests {
         assert!(error.contains("another run is training in it"), "{error}");
         drop(first);
         RunFolder::open(root.path(), Start::Fresh).expect("free again");
+    }
+
+    #[test]
+    fn half_written_files_go_when_the_next_run_begins_and_not_while_one_lives() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let first = RunFolder::open(root.path(), Start::Fresh).expect("open");
+        let left = ["", CHECKPOINTS, BEST].map(|part| root.path().join(part).join(".preco-aB3xY9"));
+        for path in &left {
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("create");
+            std::fs::write(path, "half").expect("write");
+        }
+        RunFolder::open(root.path(), Start::Replace).expect_err("in use");
+        assert!(left.iter().all(|path| path.exists()), "a living run lost what it writes");
+        drop(first);
+        let _second = RunFolder::open(root.path(), Start::Replace).expect("open");
+        assert!(!left.iter().any(|path| path.exists()), "half-written files stay");
     }
 
     #[test]

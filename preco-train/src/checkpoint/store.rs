@@ -1,8 +1,10 @@
 //! The checkpoints of a run: the newest few, by step.
 //!
 //! Nothing is removed before its successor is whole on the disk. Steps, not times, say which is newest: clocks go
-//! backwards.
+//! backwards. A checkpoint of another run, which someone must have put there, is never removed: it is set aside under a
+//! name that no run looks at.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -16,73 +18,111 @@ pub const CHECKPOINTS: &str = "checkpoints";
 pub struct Store {
     folder: PathBuf,
     keep: usize,
+    /// Found broken on the way to a good one: these go with the next that is saved.
+    broken: Vec<PathBuf>,
 }
 
 impl Store {
     /// The checkpoints of the run in `run`; `keep` of them stay, at least one.
     pub fn new(run: &Path, keep: usize) -> Self {
-        Self { folder: run.join(CHECKPOINTS), keep: keep.max(1) }
+        Self { folder: run.join(CHECKPOINTS), keep: keep.max(1), broken: Vec::new() }
     }
 
     /// Saves `state`, then removes what lies beyond it and all but the newest.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the file cannot be written; earlier ones are then untouched.
-    pub fn save(&self, state: &State, identity: &Identity, epoch: f64, lr: f64) -> Result<PathBuf> {
+    pub fn save(&mut self, state: &State, identity: &Identity, epoch: f64, lr: f64) -> Result<PathBuf> {
         let failed = |source: Error| Error::Checkpoint {
             step: state.step,
-            last_good: self.newest().map(|(_, path)| path),
+            last_good: self.last_good(state.step),
             source: Box::new(source),
         };
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| failed(Error::Io { action: "write", path: self.folder.clone(), source }))?;
+        // First, for one of them may have the name that is written to.
+        let foreign = self.set_foreign_aside(identity);
         let path = self.folder.join(format!("step-{:010}.safetensors", state.step));
         state.save(&path, identity, epoch, lr).map_err(failed)?;
         // Later ones could not be used, or the run would have gone on from them: they must not take the place of good ones.
-        let (later, known): (Vec<_>, Vec<_>) = self.list().into_iter().partition(|(step, _)| *step > state.step);
-        for (_, old) in later.into_iter().chain(known.into_iter().rev().skip(self.keep)) {
+        let (good, useless): (Vec<_>, Vec<_>) = self
+            .list()
+            .into_iter()
+            .filter(|(_, path)| !foreign.contains(path))
+            .partition(|(step, at)| *step <= state.step && (*at == path || !self.broken.contains(at)));
+        for (_, old) in useless.into_iter().chain(good.into_iter().rev().skip(self.keep)) {
             // One that stays costs space, not the run.
             if let Err(error) = std::fs::remove_file(&old) {
                 tracing::warn!(path = %old.display(), %error, "an old checkpoint stays");
             }
         }
+        self.broken.clear();
         Ok(path)
     }
 
-    /// Continues `state` from the newest checkpoint that is whole and of this run; tells `say` of each that is not.
+    /// Continues `state` from the newest checkpoint that is whole and of this run; `None` where there is no checkpoint.
+    /// Tells `say` of each that cannot be used; those of other runs are set aside once there is a good one.
     ///
     /// # Errors
-    /// [`Error::Resume`] where there is none, or where a whole one is of another run.
-    pub fn resume(&self, state: &mut State, identity: &Identity, mut say: impl FnMut(&str)) -> Result<PathBuf> {
-        let none = |reason: String| Error::Resume { path: self.folder.clone(), reason };
-        let mut passed = 0;
+    /// [`Error::Resume`] where there are checkpoints and none can be used.
+    pub fn resume(
+        &mut self,
+        state: &mut State,
+        identity: &Identity,
+        mut say: impl FnMut(&str),
+    ) -> Result<Option<PathBuf>> {
+        let (mut foreign, mut broken) = (Vec::<(PathBuf, String)>::new(), Vec::<(PathBuf, String)>::new());
         for (_, path) in self.list().into_iter().rev() {
             match state.load(&path, identity) {
-                Ok(()) => {
-                    if passed > 0 {
+                Ok(doubt) => {
+                    for (path, difference) in &foreign {
+                        say(&format!("{} is of another run: {difference}; {}", path.display(), aside(path)));
+                    }
+                    if foreign.len() + broken.len() > 0 {
                         say(&format!("continuing from {} instead", path.display()));
                     }
-                    return Ok(path);
+                    if let Some(doubt) = doubt {
+                        say(&format!("{} was {doubt}", path.display()));
+                    }
+                    self.broken = broken.into_iter().map(|(path, _)| path).collect();
+                    return Ok(Some(path));
                 }
-                Err(Unusable::Foreign(difference)) => {
-                    return Err(none(format!("{difference}. Give the run's own settings, or start another run")));
-                }
+                Err(Unusable::Foreign(difference)) => foreign.push((path, difference)),
                 Err(Unusable::Broken(reason)) => {
-                    passed += 1;
                     say(&format!("{} cannot be used: {reason}", path.display()));
+                    broken.push((path, reason));
                 }
             }
         }
-        Err(none(match passed {
-            0 => "there is no checkpoint to continue from".to_owned(),
-            1 => "its one checkpoint cannot be used".to_owned(),
-            passed => format!("none of its {passed} checkpoints can be used"),
-        }))
+        let reason = match (foreign.first(), broken.as_slice()) {
+            (Some((_, difference)), _) => format!("{difference}. Give the run's own settings, or start another run"),
+            (None, []) => return Ok(None),
+            (None, [(_, reason)]) => format!("its one checkpoint cannot be used: {reason}"),
+            (None, [(_, newest), ..]) => {
+                format!("none of its {} checkpoints can be used. The newest: {newest}", broken.len())
+            }
+        };
+        Err(Error::Resume { path: self.folder.clone(), reason })
     }
 
-    /// The newest checkpoint, whole or not.
-    pub fn newest(&self) -> Option<(u64, PathBuf)> {
-        self.list().pop()
+    /// The newest checkpoint of at most `done` updates: later ones were passed over.
+    pub fn last_good(&self, done: u64) -> Option<PathBuf> {
+        let known = self.list().into_iter().rev();
+        known.filter(|(step, path)| *step <= done && !self.broken.contains(path)).map(|(_, path)| path).next()
+    }
+
+    /// Sets checkpoints of other runs aside; returns those that had to stay.
+    fn set_foreign_aside(&self, identity: &Identity) -> Vec<PathBuf> {
+        let mut stay = Vec::new();
+        for (_, path) in self.list() {
+            if let Some(difference) = State::foreign(&path, identity) {
+                // Not within the macro, which evaluates nothing where nobody listens.
+                let where_now = aside(&path);
+                tracing::warn!("{} is of another run: {difference}; {where_now}", path.display());
+                stay.extend(path.exists().then_some(path));
+            }
+        }
+        stay
     }
 
     /// All checkpoints by step.
@@ -93,5 +133,28 @@ impl Store {
         let mut found: Vec<_> = entries.filter_map(|entry| Some((step(&entry.path())?, entry.path()))).collect();
         found.sort();
         found
+    }
+}
+
+/// Sets a checkpoint of another run aside and says where it is.
+fn aside(path: &Path) -> String {
+    match rename_aside(path) {
+        Ok(to) => format!("it is {} now", to.display()),
+        Err(error) => format!("it stays, for it cannot be renamed: {error}"),
+    }
+}
+
+/// Adds `.foreign` to the name, and a number where that is taken: nothing is lost.
+fn rename_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let ending = if number == 1 { ".foreign".to_owned() } else { format!(".foreign-{number}") };
+        let mut to = path.as_os_str().to_owned();
+        to.push(ending);
+        let to = PathBuf::from(to);
+        if !to.exists() {
+            return std::fs::rename(path, &to).map(|()| to);
+        }
+        number += 1;
     }
 }

@@ -145,6 +145,22 @@ impl Loader {
         self.accepted.len()
     }
 
+    /// Those images, in order.
+    pub fn accepted(&self) -> Vec<usize> {
+        self.accepted.indices()
+    }
+
+    /// Counts `indices` as met before the first batch: a resumed run passes over them, as it did, without a new attempt.
+    ///
+    /// # Panics
+    /// Where an index is not below the source's length.
+    pub fn accept(&mut self, indices: &[usize]) {
+        for &index in indices {
+            self.maker.known.add(index, format!("{} (before the run was resumed)", self.maker.source.name(index)));
+        }
+        self.accepted.restore(indices);
+    }
+
     /// How long all calls of [`Loader::batch`] took together: the time that steps waited for data.
     pub fn waited(&self) -> Duration {
         self.waited

@@ -11,6 +11,7 @@ mod subset;
 mod survey;
 
 use preco_core::imagery::Rgb8;
+use preco_core::rng::fnv1a64;
 
 pub use folder::{ImageFolder, Scan, Unreadable};
 pub use loader::{Batch, Loader, LoaderConfig};
@@ -45,6 +46,12 @@ pub trait ImageSource: Sync {
 
     /// A name for people: the path within the data set, with `/` between the parts.
     fn name(&self, index: usize) -> String;
+
+    /// A number that changes with the image, as far as can be told without reading it: by it a resumed run knows its data
+    /// again. Of this default, with the name only.
+    fn fingerprint(&self, index: usize) -> u64 {
+        fnv1a64(&self.name(index))
+    }
 
     /// The names of the classes.
     fn classes(&self) -> &[String];

@@ -44,6 +44,10 @@ impl ImageSource for Subset {
         self.source.name(self.indices[index])
     }
 
+    fn fingerprint(&self, index: usize) -> u64 {
+        self.source.fingerprint(self.indices[index])
+    }
+
     fn classes(&self) -> &[String] {
         self.source.classes()
     }
@@ -65,6 +69,7 @@ mod tests {
         assert_eq!(some.len(), 2);
         for (at, index) in [(0, 2), (1, 7)] {
             assert_eq!((some.name(at), some.label(at)), (scenes.name(index), scenes.label(index)));
+            assert_eq!(some.fingerprint(at), scenes.fingerprint(index));
             assert_eq!(some.image(at).expect("image"), scenes.image(index).expect("image"));
             let boxes = Supervision::Boxes;
             assert_eq!(some.sample(at, boxes).expect("sample"), scenes.sample(index, boxes).expect("sample"));

@@ -11,8 +11,12 @@ use crate::checkpoint::file;
 use crate::error::{Error, Result};
 use crate::optim::AdamW;
 
-/// The form of a checkpoint; another number is another form.
-const FORMAT: u32 = 1;
+/// The form of a checkpoint; another number is another form. Form 1 knew no unreadable images.
+const FORMAT: u32 = 2;
+/// Of 64-bit FNV: odd, and its bits are spread.
+const FNV_PRIME: u64 = 0x100_0000_01b3;
+/// The code that runs: its version and, where it was known at build time, its commit.
+const CODE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
 
 /// Parameters, their average, the optimiser and how far the run is. Schedule, order of images and every random stream
 /// are functions of the seed and of [`State::step`], so nothing else need be saved.
@@ -27,6 +31,8 @@ pub struct State {
     pub step: u64,
     /// The best evaluation so far: its value and its step.
     pub best: Option<Best>,
+    /// Images that turned out unreadable so far and were passed over, by index.
+    pub unreadable: Vec<usize>,
 }
 
 /// The best evaluation so far.
@@ -47,7 +53,8 @@ pub struct Identity {
     pub task: String,
     /// Names and shapes of all parameters, as one number.
     pub layout: String,
-    /// Names of all images, in order, as one number, and how many they are.
+    /// How many images, and their [`fingerprints`](crate::datasets::ImageSource::fingerprint) in order as one number. What
+    /// those do not see is not seen here: other pixels in a file of the same name, length and size.
     pub data: String,
     /// Every setting the numbers depend on, as `name = value`.
     pub settings: BTreeMap<String, serde_json::Value>,
@@ -57,7 +64,7 @@ pub struct Identity {
 #[derive(Serialize, Deserialize)]
 struct About {
     format: u32,
-    /// Version of the code that wrote it.
+    /// Version and commit of the code that wrote it.
     code: String,
     identity: Identity,
     step: u64,
@@ -65,23 +72,24 @@ struct About {
     epoch: f64,
     lr: f64,
     best: Option<Best>,
+    unreadable: Vec<usize>,
 }
 
 impl Identity {
-    /// The identity of a run of `task` over images called `names`.
+    /// The identity of a run of `task` over images with these fingerprints.
     pub fn new(
         task: &str,
         layout: &Layout,
-        names: impl Iterator<Item = String>,
+        images: impl Iterator<Item = u64>,
         settings: BTreeMap<String, serde_json::Value>,
     ) -> Self {
         let shapes: String =
             layout.segments().iter().map(|segment| format!("{} {:?}\n", segment.name, segment.shape)).collect();
         let (mut count, mut digest) = (0u64, 0u64);
-        for name in names {
+        for image in images {
             count += 1;
-            // Rotated, so that order counts.
-            digest = digest.rotate_left(7) ^ fnv1a64(&name);
+            // Multiplied, so that order counts at any distance.
+            digest = (digest ^ image).wrapping_mul(FNV_PRIME).rotate_left(29);
         }
         Self {
             task: task.to_owned(),
@@ -96,7 +104,7 @@ impl Identity {
         for (what, ours, theirs) in [
             ("the task", &self.task, &saved.task),
             ("the model", &self.layout, &saved.layout),
-            ("the data", &self.data, &saved.data),
+            ("the data (names, order, file sizes)", &self.data, &saved.data),
         ] {
             if ours != theirs {
                 return Some(format!("{what} is {ours} now and was {theirs}"));
@@ -122,12 +130,13 @@ impl State {
     pub fn save(&self, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
         let about = About {
             format: FORMAT,
-            code: env!("CARGO_PKG_VERSION").to_owned(),
+            code: CODE.to_owned(),
             identity: identity.clone(),
             step: self.step,
             epoch,
             lr,
             best: self.best,
+            unreadable: self.unreadable.clone(),
         };
         let failed = |source| Error::Io { action: "write", path: path.into(), source };
         let about = serde_json::to_value(&about).map_err(std::io::Error::other).map_err(failed)?;
@@ -137,16 +146,16 @@ impl State {
         file::write(path, &about, &buffers).map_err(failed)
     }
 
-    /// Continues from a checkpoint. On an error nothing has changed.
+    /// Continues from a checkpoint; tells a reason to doubt that the numbers will be those of an uninterrupted run. On an
+    /// error nothing has changed.
     ///
     /// # Errors
     /// [`Unusable`], which says whether another checkpoint of the same folder may serve.
-    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<(), Unusable> {
+    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<Option<String>, Unusable> {
         let (about, mut buffers) = file::read(path).map_err(Unusable::Broken)?;
         let format = about.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(FORMAT)) {
-            let format = format.map_or("unknown".to_owned(), |format| format.to_string());
-            return Err(Unusable::Broken(format!("its form is {format}, this version reads {FORMAT}")));
+            return Err(Unusable::Broken(other_form(format)));
         }
         let about: About = serde_json::from_value(about).map_err(|error| Unusable::Broken(error.to_string()))?;
         if let Some(difference) = identity.differs(&about.identity) {
@@ -160,7 +169,30 @@ impl State {
         let average = self.average.as_ref().map(|_| take("ema")).transpose()?;
         self.optimiser.restore(m, v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
         (self.params, self.average, self.step, self.best) = (params, average, about.step, about.best);
-        Ok(())
+        self.unreadable = about.unreadable;
+        Ok((about.code != CODE).then(|| {
+            let code = about.code;
+            format!("written by {code}, this is {CODE}: numbers may differ from an uninterrupted run")
+        }))
+    }
+
+    /// In what the checkpoint at `path` is of another run, by its header alone; `None` also where that cannot be read.
+    pub(crate) fn foreign(path: &Path, identity: &Identity) -> Option<String> {
+        let about = file::peek(path)?;
+        let about: About = serde_json::from_value(about).ok()?;
+        identity.differs(&about.identity)
+    }
+}
+
+/// What is wrong with a checkpoint of a form that is not [`FORMAT`].
+fn other_form(form: Option<u64>) -> String {
+    match form {
+        Some(form) if form < u64::from(FORMAT) => format!(
+            "an older version wrote it (form {form}, this one reads form {FORMAT}); continue with that version, or start \
+             again with --force"
+        ),
+        Some(form) => format!("a newer version wrote it (form {form}, this one reads form {FORMAT})"),
+        None => "it does not say of which form it is".to_owned(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Short runs of a tiny model on generated scenes.
 
+mod resume;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +15,7 @@ use crate::checkpoint::{RunFolder, Start};
 use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
-use crate::tasks::pretrain::{Inputs, Length, Outcome, Pretrain, Runtime, run};
+use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
 use crate::trainer::Ending;
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
@@ -65,7 +67,16 @@ fn train(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path) -> Result<Ou
 }
 
 fn train_how(config: &Pretrain, start: Option<Vec<f32>>, folder: &Path, how: How) -> Result<(Outcome, Vec<String>)> {
-    let images: crate::tasks::pretrain::Images = Arc::new(SceneGenerator::new(1, 32, 8));
+    train_on(Arc::new(SceneGenerator::new(1, 32, 8)), config, start, folder, how)
+}
+
+fn train_on(
+    images: Images,
+    config: &Pretrain,
+    start: Option<Vec<f32>>,
+    folder: &Path,
+    how: How,
+) -> Result<(Outcome, Vec<String>)> {
     let stop = AtomicBool::new(false);
     let inputs = Inputs {
         name: "tiny",
@@ -173,108 +184,6 @@ fn checkpoint(folder: &Path) -> Vec<u8> {
         .collect();
     files.sort();
     std::fs::read(files.last().expect("a checkpoint")).expect("read")
-}
-
-#[test]
-fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    // Two updates a pass, so that some interruptions fall within one; accumulation, average and evaluations with it.
-    let config = Pretrain {
-        accumulate: 2,
-        batch_size: 2,
-        length: Length::Steps(7),
-        ema: Some(0.9),
-        evaluate_every: 2,
-        ..config()
-    };
-    let whole = root.path().join("whole");
-    train(&config, None, &whole).expect("run");
-    for stop_after in 1..7 {
-        let folder = root.path().join(format!("cut-{stop_after}"));
-        let (cut, _) = train_how(&config, None, &folder, How { stop_after, ..FRESH }).expect("run");
-        assert_eq!((cut.ending, cut.steps), (Ending::Interrupted, stop_after));
-        let again = How {
-            begin: Start::Resume,
-            runtime: Runtime { loader_threads: 3, cache_bytes: 0, ..FRESH.runtime },
-            ..FRESH
-        };
-        let (done, said) = train_how(&config, None, &folder, again).expect("resume");
-        assert_eq!((done.ending, done.steps), (Ending::Finished, 7));
-        assert!(said[0].starts_with(&format!("continuing after step {stop_after} ")), "{said:?}");
-        assert!(weights(&folder) == weights(&whole), "weights after {stop_after}");
-        assert!(checkpoint(&folder) == checkpoint(&whole), "checkpoint after {stop_after}");
-        let losses = |folder: &Path| -> Vec<f64> {
-            let steps = crate::log::read_steps(&folder.join("log.jsonl")).expect("log");
-            steps.iter().map(|step| step.loss).collect()
-        };
-        assert_eq!(losses(&folder), losses(&whole), "log after {stop_after}");
-    }
-}
-
-#[test]
-fn a_broken_checkpoint_is_named_and_the_one_before_it_used() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
-    let config = Pretrain { length: Length::Steps(6), ..config() };
-    train(&config, None, &whole).expect("run");
-    let saving = How { runtime: Runtime { save_every: 2, ..FRESH.runtime }, stop_after: 4, ..FRESH };
-    train_how(&config, None, &cut, saving).expect("run");
-    let newest = cut.join("checkpoints/step-0000000004.safetensors");
-    let good = std::fs::read(&newest).expect("read");
-    let mut changed = good.clone();
-    changed[good.len() - 1] ^= 1;
-    for (bytes, reason) in
-        [(&good[..good.len() - 9], "should end at byte"), (&changed, "SHA-256"), (&[][..], "0 bytes")]
-    {
-        std::fs::write(&newest, bytes).expect("write");
-        let (_, said) = train_how(&config, None, &cut, How { begin: Start::Resume, ..FRESH }).expect("resume");
-        assert!(said[0].contains("step-0000000004") && said[0].contains(reason), "{said:?}");
-        assert!(said[1].contains("continuing from") && said[1].contains("step-0000000002"), "{said:?}");
-        assert!(weights(&cut) == weights(&whole), "{reason}");
-        // As after the interruption again.
-        std::fs::remove_file(cut.join("checkpoints/step-0000000006.safetensors")).expect("remove");
-        let two = saving.runtime;
-        std::fs::remove_dir_all(&cut).expect("remove");
-        train_how(&config, None, &cut, How { runtime: two, ..saving }).expect("run");
-    }
-    std::fs::write(cut.join("checkpoints/step-0000000002.safetensors"), b"junk").expect("write");
-    std::fs::write(&newest, b"junk").expect("write");
-    let error = train_how(&config, None, &cut, How { begin: Start::Resume, ..FRESH }).expect_err("none").to_string();
-    assert!(error.contains("none of its 2 checkpoints can be used"), "{error}");
-}
-
-#[test]
-fn a_broken_checkpoint_never_takes_the_place_of_a_good_one() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(6), ..config() };
-    let saving = Runtime { save_every: 2, ..FRESH.runtime };
-    train_how(&config, None, root.path(), How { runtime: saving, stop_after: 4, ..FRESH }).expect("run");
-    std::fs::write(root.path().join("checkpoints/step-0000000004.safetensors"), b"junk").expect("write");
-    // From 2 to 3 with room for one: 3 must stay, not the broken 4.
-    let one = Runtime { save_every: 1, keep: 1, ..FRESH.runtime };
-    let resume = How { begin: Start::Resume, runtime: one, ..FRESH };
-    train_how(&config, None, root.path(), How { stop_after: 3, ..resume }).expect("resume");
-    let (_, said) = train_how(&config, None, root.path(), resume).expect("resume again");
-    assert!(said[0].starts_with("continuing after step 3 "), "{said:?}");
-}
-
-#[test]
-fn another_runs_settings_do_not_continue_a_run() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    train_how(&config(), None, root.path(), How { stop_after: 1, ..FRESH }).expect("run");
-    let before = checkpoint(root.path());
-    for (other, needle) in [
-        (Pretrain { lr: 2e-3, ..config() }, "lr is 0.002 now and was 0.001"),
-        (Pretrain { seed: 9, ..config() }, "seed is 9 now and was 0"),
-        (
-            Pretrain { model: PrecoConfig::new(SwinConfig { embed: 16, ..config().model.encoder }), ..config() },
-            "the model is",
-        ),
-    ] {
-        let error = train_how(&other, None, root.path(), How { begin: Start::Resume, ..FRESH }).expect_err("foreign");
-        assert!(error.to_string().contains(needle), "{error}");
-    }
-    assert!(checkpoint(root.path()) == before, "a refused run has changed the checkpoint");
 }
 
 #[test]

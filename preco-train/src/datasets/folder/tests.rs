@@ -108,3 +108,26 @@ fn links_are_followed_once_and_broken_ones_reported() {
     symlink("nowhere", folder.path().join("a/0.png")).expect("link");
     assert!(refusal(ImageFolder::scan(folder.path())).contains("0.png"));
 }
+
+#[test]
+fn a_file_replaced_by_another_of_its_name_has_another_fingerprint() {
+    let folder = folder(&["a.png", "b.png"], 2);
+    let prints = || {
+        let found = ImageFolder::scan(folder.path()).expect("scan");
+        [0, 1].map(|index| found.fingerprint(index))
+    };
+    let before = prints();
+    assert_ne!(before[0], before[1], "files of equal size and other name");
+    assert_eq!(before, prints());
+    let path = folder.path().join("a.png");
+    let bytes = fs::read(&path).expect("read");
+    // Decoders pass over what follows the end.
+    fs::write(&path, [bytes.as_slice(), b" "].concat()).expect("write");
+    let longer = prints();
+    assert!(longer[0] != before[0] && longer[1] == before[1], "another length");
+    write_png(&Rgb8::filled(3, 2, [0; 3]), &path).expect("write");
+    let mut wider = fs::read(&path).expect("read");
+    wider.resize(bytes.len() + 1, b' ');
+    fs::write(&path, wider).expect("write");
+    assert!(![before[0], longer[0]].contains(&prints()[0]), "another width in as many bytes");
+}

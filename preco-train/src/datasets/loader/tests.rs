@@ -172,6 +172,26 @@ fn one_unreadable_image_too_many_is_an_error_at_the_same_step_with_any_number_of
 }
 
 #[test]
+fn what_was_accepted_before_counts_and_is_not_tried_again() {
+    let mut first = damaged(0, 2);
+    let failing = (0..12).find(|&step| first.batch(step).is_err()).expect("three of two");
+    for threads in [0, 2] {
+        let mut resumed = damaged(threads, 2);
+        resumed.accept(&first.accepted());
+        let error = resumed.batch(failing).expect_err("as before").to_string();
+        assert!(error.contains("3 images cannot be read and 2 may be missing"), "{error}");
+        assert!(error.contains("before the run was resumed"), "{error}");
+    }
+    let source = Arc::new(Source { len: 3, broken: vec![1], ..Source::default() });
+    let mut resumed =
+        Loader::new(Arc::clone(&source) as _, LoaderConfig { max_unreadable: 1, ..config(3, 0) }).expect("loader");
+    resumed.accept(&[1]);
+    let batch = resumed.batch(0).expect("batch");
+    assert!(!batch.indices.contains(&1) && resumed.skipped() == 1);
+    assert_eq!(source.reads.load(Ordering::Relaxed), 2, "a file known to be unreadable was tried again");
+}
+
+#[test]
 fn a_set_without_a_readable_image_is_an_error_and_not_an_endless_search() {
     let source = Arc::new(Source { len: 7, broken: (0..7).collect(), ..Source::default() });
     let mut loader = Loader::new(source, LoaderConfig { max_unreadable: 50, ..config(2, 1) }).expect("loader");

@@ -54,6 +54,15 @@ impl Accepted {
         self.indices.len()
     }
 
+    pub(super) fn indices(&self) -> Vec<usize> {
+        self.indices.iter().copied().collect()
+    }
+
+    /// Accepts what was accepted before, without a word.
+    pub(super) fn restore(&mut self, indices: &[usize]) {
+        self.indices.extend(indices);
+    }
+
     /// Accepts those of a step and warns of each new one, or refuses them all where they would be too many.
     pub(super) fn add(&mut self, met: &[usize], known: &Known) -> Result<()> {
         let fresh: Vec<usize> = met.iter().copied().filter(|index| !self.indices.contains(index)).collect();

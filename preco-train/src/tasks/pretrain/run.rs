@@ -156,13 +156,18 @@ pub fn run(
         params,
         step: 0,
         best: None,
+        unreadable: Vec::new(),
     };
-    let store = Store::new(inputs.output.path(), runtime.keep);
+    let mut store = Store::new(inputs.output.path(), runtime.keep);
     let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
     if inputs.begin == Start::Resume {
-        let path = store.resume(&mut state, &identity, |line| records.message(line))?;
-        records.message(&format!("continuing after step {} ({})", state.step, path.display()));
-        records.resume(state.step);
+        match store.resume(&mut state, &identity, |line| records.message(line))? {
+            Some(path) => {
+                records.message(&format!("continuing after step {} ({})", state.step, path.display()));
+                records.resume(state.step);
+            }
+            None => records.message("no checkpoint yet: starting from the first step"),
+        }
     }
     let preprocess = config.preprocess();
     let loading = LoaderConfig {
@@ -235,7 +240,8 @@ pub fn run(
 fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
-    Ok(Identity::new("pretrain", task.layout(), (0..images.len()).map(|index| images.name(index)), settings))
+    let images = (0..images.len()).map(|index| images.fingerprint(index));
+    Ok(Identity::new("pretrain", task.layout(), images, settings))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
