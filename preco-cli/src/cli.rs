@@ -6,6 +6,7 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
 use crate::commands::{bench, config, data, evaluate, pretrain, scenes};
+use crate::device::{Device, DeviceArgs};
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -50,6 +51,8 @@ pub(crate) struct Machine {
     /// Vector instructions: portable, avx2 or avx512 [default: the best there are]
     #[arg(long, global = true, value_name = "LEVEL", env = "PRECO_SIMD")]
     simd: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// The processor as it will be used.
@@ -60,6 +63,15 @@ pub(crate) struct Processor {
     pub level: Level,
     /// Worker threads.
     pub threads: usize,
+    /// What models run on.
+    pub device: Device,
+}
+
+impl Processor {
+    /// What computes, in a few words.
+    pub(crate) fn words(&self) -> String {
+        self.device.words(&format!("{} threads, {}", self.threads, self.level))
+    }
 }
 
 /// Refuses numbers of threads that no pool can have.
@@ -74,7 +86,8 @@ impl Machine {
         check_threads(threads)?;
         let level = self.simd.as_deref().map_or_else(|| Ok(Level::detect()), Level::parse)?;
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-        Ok(Processor { cpu: Cpu::new(level), level, threads })
+        let cpu = Cpu::new(level);
+        Ok(Processor { cpu, level, threads, device: self.device.open(cpu)? })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use preco_core::backend::Backend;
+use preco_core::backend::cpu::Cpu;
 use preco_core::nn::params::Layout;
 
 use crate::datasets::Batch;
@@ -9,9 +11,9 @@ use crate::error::Result;
 
 /// Something that can be trained. Pre-training is one; so is every head.
 ///
-/// The loop owns the parameters and calls [`Task::forward`] and [`Task::backward`] in turn; between the two a task keeps
+/// It computes on the device `B`. The loop owns the parameters and calls [`Task::forward`] and [`Task::backward`] in turn; between the two a task keeps
 /// what backward needs.
-pub trait Task {
+pub trait Task<B: Backend = Cpu> {
     /// Where each parameter lies in the flat buffer.
     fn layout(&self) -> &Layout;
 
@@ -22,21 +24,21 @@ pub trait Task {
     ///
     /// # Randomness
     /// Streams named by `place` only, so that a resumed run draws the same numbers.
-    fn forward(&mut self, params: &[f32], batch: &Batch, place: Place) -> Result<Loss>;
+    fn forward(&mut self, params: &B::Slice, batch: &Batch, place: Place) -> Result<Loss>;
 
     /// Backward of the last [`Task::forward`]: adds to `grads`.
     ///
     /// # Errors
     /// Those of the operations.
-    fn backward(&mut self, params: &[f32], grads: &mut [f32]) -> Result<()>;
+    fn backward(&mut self, params: &B::Slice, grads: &mut B::Slice) -> Result<()>;
 
     /// Measures on images held out; empty where there are none. The first metric decides which parameters are best.
     ///
     /// # Errors
     /// Where an image cannot be read.
-    fn evaluate(&mut self, params: &[f32]) -> Result<Vec<Metric>>;
+    fn evaluate(&mut self, params: &B::Slice) -> Result<Vec<Metric>>;
 
-    /// Writes a model folder that others can use.
+    /// Writes a model folder that others can use. The parameters are the host's.
     ///
     /// # Errors
     /// Where a file cannot be written.

@@ -8,7 +8,10 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub(crate) use state::foreign;
 pub use state::{Best, Identity, State, Unusable};
+
+use preco_core::backend::Backend;
 
 use crate::checkpoint::{RunFolder, Store};
 use crate::datasets::Loader;
@@ -75,14 +78,15 @@ impl Trainer<'_> {
     ///
     /// # Randomness
     /// The loader's streams, and the task's by [`Place`]; none of them depends on anything but the seed and the step.
-    pub fn train(
+    pub fn train<B: Backend>(
         &mut self,
-        task: &mut dyn Task,
-        state: &mut State,
+        backend: &B,
+        task: &mut dyn Task<B>,
+        state: &mut State<B>,
         folder: &RunFolder,
         records: &mut Records<'_>,
     ) -> Result<Ending> {
-        let mut grads = vec![0.0; state.params.len()];
+        let mut grads = backend.zeros(state.len);
         let micros = self.accumulate as u64;
         self.loader.accept(&state.unreadable);
         records.begin(state.step, self.steps);
@@ -92,7 +96,7 @@ impl Trainer<'_> {
         while state.step < self.steps {
             let step = state.step;
             let started = Instant::now();
-            grads.fill(0.0);
+            backend.fill(&mut grads, 0.0, state.len);
             let waited_before = self.loader.waited();
             let (mut losses, mut indices) = (Vec::with_capacity(self.accumulate), Vec::new());
             for number in step * micros..(step + 1) * micros {
@@ -104,14 +108,14 @@ impl Trainer<'_> {
             }
             let loss = Loss::mean(&losses);
             let share = 1.0 / self.accumulate as f64;
-            let norm = self.finite_norm(step + 1, &loss, &grads, &indices)? * share;
+            let norm = self.finite_norm(backend, step + 1, &loss, &grads, &indices)? * share;
             let clipped = self.clip.map_or(1.0, |max| clip::coefficient(norm, max));
             let lr = self.schedule.lr(step);
-            state.optimiser.update(&mut state.params, &grads, &self.groups, lr, share * clipped);
+            state.optimiser.update(backend, &mut state.params, &grads, &self.groups, lr, share * clipped);
             state.step += 1;
             state.unreadable = self.loader.accepted();
             if let (Some(average), Some(decay)) = (&mut state.average, self.ema) {
-                ema::update(average, &state.params, decay, state.step);
+                ema::update(backend, average, &state.params, decay, state.step);
             }
 
             let elapsed = started.elapsed().as_secs_f64().max(1e-9);
@@ -131,10 +135,11 @@ impl Trainer<'_> {
             let asked = self.stop.load(Ordering::Relaxed);
             let mut tired = false;
             if due(state.step, self.evaluate_every) || last {
-                tired = self.evaluate(task, state, folder, records)?;
+                tired = self.evaluate(backend, task, state, folder, records)?;
             }
             if due(state.step, self.save_every) || last || asked || tired {
-                let path = self.store.save(state, &self.identity, self.epoch(state.step, indices.len()), lr)?;
+                let path =
+                    self.store.save(backend, state, &self.identity, self.epoch(state.step, indices.len()), lr)?;
                 records.saved(&path);
             }
             if !last && (asked || tired) {
@@ -145,10 +150,11 @@ impl Trainer<'_> {
     }
 
     /// Measures, logs, and keeps a model folder of the best parameters; true where patience is at its end.
-    fn evaluate(
+    fn evaluate<B: Backend>(
         &self,
-        task: &mut dyn Task,
-        state: &mut State,
+        backend: &B,
+        task: &mut dyn Task<B>,
+        state: &mut State<B>,
         folder: &RunFolder,
         records: &mut Records<'_>,
     ) -> Result<bool> {
@@ -167,13 +173,13 @@ impl Trainer<'_> {
             is_best: better,
         })?;
         if better {
-            task.save(state.published(), &folder.best()?)?;
+            task.save(&backend.values(state.published(), state.len), &folder.best()?)?;
         }
         Ok(self.is_tired(state))
     }
 
     /// True where evaluations have got no better for as long as was to be waited.
-    fn is_tired(&self, state: &State) -> bool {
+    fn is_tired<B: Backend>(&self, state: &State<B>) -> bool {
         self.patience > 0 && state.best.is_some_and(|best| best.waited >= self.patience)
     }
 
@@ -183,7 +189,14 @@ impl Trainer<'_> {
     }
 
     /// The norm of `grads`, once loss and gradient are known to be numbers: no update must happen otherwise.
-    fn finite_norm(&self, step: u64, loss: &Loss, grads: &[f32], indices: &[usize]) -> Result<f64> {
+    fn finite_norm<B: Backend>(
+        &self,
+        backend: &B,
+        step: u64,
+        loss: &Loss,
+        grads: &B::Slice,
+        indices: &[usize],
+    ) -> Result<f64> {
         let diverged = |what: &str, value: f64, segment: Option<String>| {
             let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
             files.sort();
@@ -192,7 +205,9 @@ impl Trainer<'_> {
             Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
         };
         let bad_loss = loss.not_finite();
-        match (self.groups.norm(grads), bad_loss) {
+        let norm = self.groups.norm(backend, grads);
+        backend.check()?;
+        match (norm, bad_loss) {
             (Ok(norm), None) => Ok(norm),
             (Ok(_), Some((term, value))) => diverged(term, value, None),
             (Err(crate::optim::Error::NonFinite { segment, value, .. }), None) => {

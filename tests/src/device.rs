@@ -1,7 +1,5 @@
 //! Golden cases on a device: a GPU where feature `cuda` built this, the kernels' emulator where `cuda-emulator` did.
 
-use preco_core::backend::Backend;
-#[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 use preco_core::backend::cuda::{Cuda, Precision};
 
 #[cfg(feature = "cuda-emulator")]
@@ -37,11 +35,4 @@ pub fn fits_device(_: &crate::Case) -> bool {
 pub fn fits_device(case: &Case) -> bool {
     let img = case.sizes("img");
     3 * img[0] * img[1] * case.size("embed") <= MOST_EMULATED
-}
-
-/// The first `len` values of a buffer.
-pub fn host<B: Backend>(backend: &B, slice: &B::Slice, len: usize) -> Vec<f32> {
-    let mut values = vec![0.0; len];
-    backend.download(slice, &mut values);
-    values
 }

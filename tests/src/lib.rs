@@ -20,6 +20,7 @@ pub mod binary;
 pub mod case;
 mod compare;
 mod config;
+#[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 mod device;
 pub mod folder;
 pub mod formula;
@@ -27,7 +28,6 @@ mod read;
 pub mod sources;
 
 pub use case::Case;
-pub use device::host;
 #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 pub use device::{cuda, fits_device};
 pub use folder::{family, run};

@@ -1,5 +1,7 @@
 //! The optimiser, its schedules and its layer-wise decay against PyTorch's AdamW and timm's scheduler.
 
+use preco_core::backend::Backend;
+use preco_core::backend::cpu::Cpu;
 use preco_core::nn::params::{Init, Layout};
 use preco_tests::Case;
 use preco_train::optim::{AdamW, AdamWConfig, GroupOptions, Groups, clip};
@@ -10,13 +12,17 @@ use serde_json::Value;
 fn golden_optim_agrees_with_torch_and_timm() {
     preco_tests::run("optim", |case| match case.name.as_str() {
         "schedules" => schedules(case),
-        name if name.starts_with("adamw") => adamw(case),
+        name if name.starts_with("adamw") => {
+            adamw(case, &Cpu::detect());
+            #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
+            adamw(case, &preco_tests::cuda());
+        }
         _ => case.unknown("a form that is neither adamw* nor schedules"),
     });
 }
 
 /// Updates with a rate that halves each time, on a layout of the named parameters.
-fn adamw(case: &Case) {
+fn adamw<B: Backend>(case: &Case, backend: &B) {
     case.only_keys(&["lr", "weight_decay", "betas", "eps", "clip_max_norm", "steps", "decay", "no_decay"]);
     case.only_prefixes(&["in", "out"]);
     assert!(case.files.is_empty(), "{:?} are not understood by this test", case.files);
@@ -42,25 +48,28 @@ fn adamw(case: &Case) {
     let betas = numbers(&case.config["betas"]).try_into().expect("two betas");
     let config = AdamWConfig { betas, eps: case.number("eps"), weight_decay: case.number("weight_decay") };
     let groups = Groups::new(&layout, &GroupOptions::default()).expect("groups");
-    let mut optimiser = AdamW::new(layout.len(), config).expect("settings");
-    let mut params = gather("param");
+    let mut optimiser = AdamW::new(backend, layout.len(), config).expect("settings");
+    let mut params = backend.parameters(&gather("param"));
+    let put = |values: &[f32]| backend.parameters(values);
     for step in 0..case.size("steps") {
         let grads = gather(&format!("grad.{step}"));
         let scale = match &case.config["clip_max_norm"] {
             Value::Null => 1.0,
             max => {
-                let norm = groups.norm(&grads).expect("finite");
+                let norm = groups.norm(backend, &put(&grads)).expect("finite");
                 case.check_values(&format!("out.total_norm.{step}"), [norm].into_iter());
                 clip::coefficient(norm, max.as_f64().expect("a norm"))
             }
         };
         let clipped: Vec<f32> = grads.iter().map(|grad| grad * scale as f32).collect();
         compare(&format!("clipped_grad.{step}"), &clipped);
-        optimiser.update(&mut params, &grads, &groups, case.number("lr") * 0.5f64.powi(step as i32), scale);
-        compare(&format!("param.{step}"), &params);
+        let lr = case.number("lr") * 0.5f64.powi(step as i32);
+        optimiser.update(backend, &mut params, &put(&grads), &groups, lr, scale);
+        compare(&format!("param.{step}"), &backend.values(&params, layout.len()));
     }
-    compare("exp_avg", optimiser.moments().0);
-    compare("exp_avg_sq", optimiser.moments().1);
+    let [m, v] = optimiser.moments(backend);
+    compare("exp_avg", &m);
+    compare("exp_avg_sq", &v);
 }
 
 fn schedules(case: &Case) {

@@ -131,7 +131,7 @@ impl<'a, B: Backend> Run<'a, B> {
         let len = self.model.layout().len();
         let mut gradients = self.backend.zeros(len);
         self.model.backward(self.backend, &self.parameters, &mut gradients, &mut self.tape).expect("backward");
-        preco_tests::host(self.backend, &gradients, len)
+        self.backend.values(&gradients, len).into_owned()
     }
 
     /// The gradient of the parameter that the file calls `name`.
@@ -214,7 +214,7 @@ fn check_gradients<B: Backend>(case: &Case, run: &Run<B>, variant: &str, gradien
 fn check_features<B: Backend>(case: &Case, run: &Run<B>) {
     let shape = case.shape("out.z_masked").to_vec();
     let (images, channels, tokens) = (shape[0], shape[1], shape[2] * shape[3]);
-    let features = preco_tests::host(run.backend, run.tape.features(), 2 * images * channels * tokens);
+    let features = run.backend.values(run.tape.features(), 2 * images * channels * tokens);
     for (branch, name) in ["out.z_masked", "out.z_prompt"].into_iter().enumerate() {
         let at = |i: usize| {
             let (image, channel, token) = (i / (channels * tokens), i / tokens % channels, i % tokens);

@@ -143,19 +143,18 @@ fn one_policy<B: Backend>(case: &Case, prefix: &str, policy: EdgePolicy, backend
     let parameters = backend.parameters(&parameters);
     let mut input = backend.zeros(image.len());
     backend.upload(&image, &mut input);
-    let host = |slice: &B::Slice, len: usize| preco_tests::host(backend, slice, len);
     swin.forward(backend, &parameters, &input, images, &Pass::inference(), &mut tape);
     let tokens = swin.feature_tokens();
     head.forward(backend, &parameters, tape.features(), images, tokens, &mut head_tape);
     for s in 0..swin.stages() {
-        let map = host(tape.stage(s), images * swin.tokens(s) * config.channels(s));
+        let map = backend.values(tape.stage(s), images * swin.tokens(s) * config.channels(s));
         check_map(case, &format!("{prefix}.stage{s}"), &map, swin.grid(s)[1], config.channels(s));
     }
     let last = swin.stages() - 1;
-    let features = host(tape.features(), images * tokens * config.features());
+    let features = backend.values(tape.features(), images * tokens * config.features());
     check_map(case, &format!("{prefix}.norm"), &features, swin.grid(last)[1], config.features());
-    case.check(&format!("{prefix}.pool"), &host(head_tape.pooled(), images * config.features()));
-    case.check(&format!("{prefix}.logits"), &host(head_tape.logits(), images * classes));
+    case.check(&format!("{prefix}.pool"), &backend.values(head_tape.pooled(), images * config.features()));
+    case.check(&format!("{prefix}.logits"), &backend.values(head_tape.logits(), images * classes));
     if prefix != "out" || case.names("grad").next().is_none() {
         return;
     }
@@ -171,13 +170,13 @@ fn one_policy<B: Backend>(case: &Case, prefix: &str, policy: EdgePolicy, backend
         head.backward(backend, &parameters, &mut gradients, &d_logits, images, tokens, &mut head_tape, &mut d_features);
         let outputs = OutputGradients { features: Some(&*d_features), stages: Vec::new() };
         swin.backward(backend, &parameters, &mut gradients, outputs, &mut tape);
-        let gradients = host(&gradients, layout.len());
+        let gradients = backend.values(&gradients, layout.len());
         for segment in layout.segments() {
             case.check(&format!("grad.{}", segment.name), &gradients[segment.range.clone()]);
         }
         let mut d_image = backend.zeros(image.len());
         swin.image_gradient(backend, &parameters, &mut tape, &mut d_image);
-        case.check("grad.input", &host(&d_image, image.len()));
+        case.check("grad.input", &backend.values(&d_image, image.len()));
     }
 }
 

@@ -5,6 +5,7 @@ mod train;
 
 use std::time::Instant;
 
+use preco_core::backend::{Backend, Epilogue, Operand};
 use preco_core::simd::peak;
 use rayon::prelude::*;
 
@@ -12,6 +13,7 @@ pub(crate) use products::products;
 pub(crate) use train::train;
 
 use crate::cli::Processor;
+use crate::device::Device;
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
@@ -22,8 +24,42 @@ pub(crate) enum Bench {
     Products(products::Args),
 }
 
-/// GFLOP/s of register-only multiply-adds on all threads: nothing can be faster.
-fn limit(processor: &Processor) -> f64 {
+/// GFLOP/s that nothing can be faster than: register-only multiply-adds on all threads, or a GPU's large products.
+fn limit<B: Backend>(processor: &Processor, backend: &B) -> f64 {
+    match processor.device {
+        Device::Cpu(_) => processor_limit(processor),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(_) => product_limit(backend),
+    }
+}
+
+/// GFLOP/s of a large product in the type of activations: the best of a few.
+#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+fn product_limit<B: Backend>(backend: &B) -> f64 {
+    const SIDE: usize = 8192;
+    const ROUNDS: usize = 10;
+    let made = || {
+        let mut buffer = backend.activations();
+        backend.reserve(&mut buffer, SIDE * SIDE);
+        backend.fill(&mut buffer, 0.5, SIDE * SIDE);
+        buffer
+    };
+    let (a, b, mut c) = (made(), made(), made());
+    let operations = 2.0 * (SIDE as f64).powi(3) * ROUNDS as f64;
+    let once = |c: &mut B::Buffer| {
+        let started = Instant::now();
+        for _ in 0..ROUNDS {
+            let (a, b) = (Operand::<B>::plain(&a, SIDE * SIDE), Operand::<B>::transposed(&b, SIDE * SIDE));
+            backend.gemm([SIDE; 3], a, b, c, Epilogue::default());
+        }
+        // An error will be told by the step that follows.
+        let _ = backend.synchronise();
+        operations / started.elapsed().as_secs_f64() / 1e9
+    };
+    (0..4).map(|_| once(&mut c)).fold(0.0, f64::max)
+}
+
+fn processor_limit(processor: &Processor) -> f64 {
     const ROUNDS: usize = 20_000_000;
     let started = Instant::now();
     let level = processor.level;

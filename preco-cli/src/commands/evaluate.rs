@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use preco_core::backend::Backend;
 use preco_core::preco::Preco;
 use preco_core::rng::Stream;
 use preco_train::datasets::scenes::SceneGenerator;
@@ -13,6 +14,7 @@ use preco_train::tasks::probe::{Probe, Split, probe};
 use serde::Serialize;
 
 use crate::cli::Processor;
+use crate::device::on_device;
 use crate::output::{Report, note};
 
 /// The seed of generated scenes to measure on: none that a run trains on.
@@ -67,18 +69,22 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
     let indices = chosen(parts.list.clone(), args);
     let data = describe(args, indices.len(), side_px);
     note(&format!("{} on {data}", folder.spec().name));
-    let cpu = &processor.cpu;
-    let inpainting = inpaint(&model, &params, cpu, source.as_ref(), &indices, preprocess, args.seed)?;
+    let (source, seed) = (source.as_ref(), args.seed);
+    let inpainting = on_device!(&processor.device, |backend| {
+        inpaint(&model, &*backend.parameters(&params), backend, source, &indices, preprocess, seed)
+    })?;
     let neighbours = if source.classes().len() < 2 {
         note("no nearest neighbours: the images have no classes; put each class in a folder of its name");
         None
     } else {
         let split = match parts.train {
-            Some(train) => Split { train, test: indices }.checked(source.as_ref())?,
-            None => Split::random(source.as_ref(), args.count, args.seed)?,
+            Some(train) => Split { train, test: indices }.checked(source)?,
+            None => Split::random(source, args.count, args.seed)?,
         };
         let (encoder, layout) = (model.encoder(), model.layout());
-        Some(probe(encoder, layout, &params, cpu, source.as_ref(), &split, preprocess, args.seed)?)
+        Some(on_device!(&processor.device, |backend| {
+            probe(encoder, layout, &*backend.parameters(&params), backend, source, &split, preprocess, seed)
+        })?)
     };
     Ok(Evaluation { model: folder.spec().name.clone(), data, inpainting, neighbours })
 }

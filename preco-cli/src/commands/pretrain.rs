@@ -21,9 +21,10 @@ use data::Data;
 pub(crate) use plan::{Plan, settings};
 
 use crate::cli::Processor;
+use crate::device::{Device, on_device};
+use crate::interrupt;
 use crate::output::{Report, note};
 use crate::progress::{Display, duration};
-use crate::{interrupt, memory};
 
 /// What the run did.
 #[derive(Debug, Serialize)]
@@ -44,11 +45,11 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     plan.config.validate(data.images.len())?;
     held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
-    check_memory(&model, plan.config.batch_size)?;
+    check_memory(&model, plan.config.batch_size, &processor.device)?;
     let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
     let output = RunFolder::open(&plan.out, plan.begin)?;
     note(&format!(
-        "{}: {} parameters, input {}x{}, {}\n{}\n{} steps of {} x {} images, {} threads, {}\nto {}",
+        "{}: {} parameters, input {}x{}, {}\n{}\n{} steps of {} x {} images on {}\nto {}",
         plan.name,
         grouped(model.layout().len()),
         size[0],
@@ -58,8 +59,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         plan.config.steps(data.images.len()),
         plan.config.batch_size,
         plan.config.accumulate,
-        processor.threads,
-        processor.level,
+        processor.words(),
         plan.out.display()
     ));
     let inputs = Inputs {
@@ -74,14 +74,15 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         settings: plan.settings(args)?,
         stop: interrupt::watch()?,
     };
-    let outcome = run(&plan.config, &plan.runtime, inputs, &processor.cpu, &mut Display::new())?;
+    let (config, runtime, progress) = (&plan.config, &plan.runtime, &mut Display::new());
+    let outcome = on_device!(&processor.device, |backend| run(config, runtime, inputs, backend, progress))?;
     Ok(Pretrained { name: plan.name, data: data.line, method: plan.config.model.method, outcome })
 }
 
 /// Refuses what the system would end without a word, some time into the run.
-fn check_memory(model: &Preco, batch_size: usize) -> Result<()> {
+fn check_memory(model: &Preco, batch_size: usize, device: &Device) -> Result<()> {
     let (needed, [height, width]) = (model.training_bytes(batch_size), model.config().encoder.input);
-    let available = memory::available_bytes().unwrap_or(f64::INFINITY);
+    let available = device.free_bytes().unwrap_or(f64::INFINITY);
     ensure!(
         needed <= available,
         "a step of {batch_size} images of {height}x{width} needs {:.1} GB at least, {:.1} GB are free; lower \

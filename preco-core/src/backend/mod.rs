@@ -10,6 +10,7 @@ pub mod cpu;
 #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 pub mod cuda;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Result;
@@ -113,6 +114,17 @@ pub trait Backend {
         Ok(())
     }
 
+    /// Waits until everything asked for is done.
+    ///
+    /// # Errors
+    /// As [`Backend::check`].
+    fn synchronise(&self) -> Result<()> {
+        self.check()
+    }
+
+    /// What the numbers depend on beside the operations: the kind of device and the type of activations.
+    fn arithmetic(&self) -> &'static str;
+
     /// Names work by what it is and by the buffers it may be asked to do it on.
     fn key(&self, what: u64, buffers: &[&Self::Slice]) -> u64 {
         let _ = buffers;
@@ -134,6 +146,13 @@ pub trait Backend {
 
     /// Copies the front of a buffer to the host.
     fn download(&self, from: &Self::Slice, to: &mut [f32]);
+
+    /// The first `len` elements, on the host.
+    fn values<'a>(&self, from: &'a Self::Slice, len: usize) -> Cow<'a, [f32]> {
+        let mut values = vec![0.0; len];
+        self.download(from, &mut values);
+        values.into()
+    }
 
     /// Copies the first `len` elements.
     fn copy(&self, from: &Self::Slice, to: &mut Self::Slice, len: usize);

@@ -7,8 +7,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use preco_core::backend::Backend;
+
 use crate::error::{Error, Result};
-use crate::trainer::{Identity, State, Unusable};
+use crate::trainer::{Identity, State, Unusable, foreign};
 
 /// The folder's name within a run.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -32,7 +34,14 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the file cannot be written; earlier ones are then untouched.
-    pub fn save(&mut self, state: &State, identity: &Identity, epoch: f64, lr: f64) -> Result<PathBuf> {
+    pub fn save<B: Backend>(
+        &mut self,
+        backend: &B,
+        state: &State<B>,
+        identity: &Identity,
+        epoch: f64,
+        lr: f64,
+    ) -> Result<PathBuf> {
         let failed = |source: Error| Error::Checkpoint {
             step: state.step,
             last_good: self.last_good(state.step),
@@ -43,7 +52,7 @@ impl Store {
         // First, for one of them may have the name that is written to.
         let foreign = self.set_foreign_aside(identity);
         let path = self.folder.join(format!("step-{:010}.safetensors", state.step));
-        state.save(&path, identity, epoch, lr).map_err(failed)?;
+        state.save(backend, &path, identity, epoch, lr).map_err(failed)?;
         // Later ones could not be used, or the run would have gone on from them: they must not take the place of good ones.
         let (good, useless): (Vec<_>, Vec<_>) = self
             .list()
@@ -65,15 +74,16 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Resume`] where there are checkpoints and none can be used.
-    pub fn resume(
+    pub fn resume<B: Backend>(
         &mut self,
-        state: &mut State,
+        backend: &B,
+        state: &mut State<B>,
         identity: &Identity,
         mut say: impl FnMut(&str),
     ) -> Result<Option<PathBuf>> {
         let (mut foreign, mut broken) = (Vec::<(PathBuf, String)>::new(), Vec::<(PathBuf, String)>::new());
         for (_, path) in self.list().into_iter().rev() {
-            match state.load(&path, identity) {
+            match state.load(backend, &path, identity) {
                 Ok(doubt) => {
                     for (path, difference) in &foreign {
                         say(&format!("{} is of another run: {difference}; {}", path.display(), aside(path)));
@@ -115,7 +125,7 @@ impl Store {
     fn set_foreign_aside(&self, identity: &Identity) -> Vec<PathBuf> {
         let mut stay = Vec::new();
         for (_, path) in self.list() {
-            if let Some(difference) = State::foreign(&path, identity) {
+            if let Some(difference) = foreign(&path, identity) {
                 // Not within the macro, which evaluates nothing where nobody listens.
                 let where_now = aside(&path);
                 tracing::warn!("{} is of another run: {difference}; {where_now}", path.display());

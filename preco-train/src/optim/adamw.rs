@@ -2,15 +2,16 @@
 //!
 //! `p -= lr λ p`, then `m += (1-β₁)(g - m)`, `v = β₂ v + (1-β₂) g²` and
 //! `p -= lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)`. Elements in f32; scalars in f64, rounded once.
-//! Elements are independent, so the result does not depend on chunks or threads.
+//! The device does it ([`preco_core::update`]); elements are independent, so chunks and threads leave no trace.
 
-use rayon::prelude::*;
+use std::borrow::Cow;
+
+use preco_core::backend::Backend;
+use preco_core::backend::cpu::Cpu;
+use preco_core::update::{AdamWFactors, AdamWGroup};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Group};
-
-/// Elements per task: 28 bytes of traffic each, 1.8 MB together.
-const CHUNK: usize = 1 << 16;
 
 /// Settings of [`AdamW`]; the learning rate is given at each update.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,22 +50,23 @@ impl AdamWConfig {
     }
 }
 
-/// The optimiser: settings, both moments and the number of updates so far.
-pub struct AdamW {
+/// The optimiser on a device: settings, both moments and the number of updates so far.
+pub struct AdamW<B: Backend = Cpu> {
     config: AdamWConfig,
-    m: Vec<f32>,
-    v: Vec<f32>,
+    len: usize,
+    m: B::Buffer,
+    v: B::Buffer,
     step: u64,
 }
 
-impl AdamW {
+impl<B: Backend> AdamW<B> {
     /// For `len` parameters, with moments 0.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings out of range.
-    pub fn new(len: usize, config: AdamWConfig) -> Result<Self, Error> {
+    pub fn new(backend: &B, len: usize, config: AdamWConfig) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Self { config, m: vec![0.0; len], v: vec![0.0; len], step: 0 })
+        Ok(Self { config, len, m: backend.zeros(len), v: backend.zeros(len), step: 0 })
     }
 
     /// Updates so far.
@@ -72,24 +74,26 @@ impl AdamW {
         self.step
     }
 
-    /// The first and second moments.
-    pub fn moments(&self) -> (&[f32], &[f32]) {
-        (&self.m, &self.v)
+    /// The first and second moments, on the host.
+    pub fn moments(&self, backend: &B) -> [Cow<'_, [f32]>; 2] {
+        [&self.m, &self.v].map(|moments| backend.values(moments, self.len))
     }
 
     /// Continues from saved moments after `step` updates. On an error the optimiser is unchanged.
     ///
     /// # Errors
     /// [`Error::State`] for moments of another length, or that no updates can lead to.
-    pub fn restore(&mut self, m: Vec<f32>, v: Vec<f32>, step: u64) -> Result<(), Error> {
+    pub fn restore(&mut self, backend: &B, m: &[f32], v: &[f32], step: u64) -> Result<(), Error> {
         let bad = |reason| Err(Error::State { reason });
-        if m.len() != self.m.len() || v.len() != self.v.len() {
-            return bad(format!("moments of {} and {} parameters, the model has {}", m.len(), v.len(), self.m.len()));
+        if m.len() != self.len || v.len() != self.len {
+            return bad(format!("moments of {} and {} parameters, the model has {}", m.len(), v.len(), self.len));
         }
-        if let Some(index) = m.iter().zip(&v).position(|(m, v)| !(m.is_finite() && v.is_finite() && *v >= 0.0)) {
+        if let Some(index) = m.iter().zip(v).position(|(m, v)| !(m.is_finite() && v.is_finite() && *v >= 0.0)) {
             return bad(format!("element {index} has moments {} and {}", m[index], v[index]));
         }
-        (self.m, self.v, self.step) = (m, v, step);
+        backend.upload(m, &mut self.m);
+        backend.upload(v, &mut self.v);
+        self.step = step;
         Ok(())
     }
 
@@ -98,58 +102,30 @@ impl AdamW {
     /// their moments.
     ///
     /// # Panics
-    /// Where buffers differ in length or groups overlap: they belong to another layout.
-    pub fn update(&mut self, params: &mut [f32], grads: &[f32], groups: &[Group], lr: f64, grad_scale: f64) {
-        assert_eq!((params.len(), grads.len()), (self.m.len(), self.m.len()), "buffers belong to another layout");
+    /// Where groups overlap or end beyond the parameters: they belong to another layout.
+    pub fn update(
+        &mut self,
+        backend: &B,
+        params: &mut B::Slice,
+        grads: &B::Slice,
+        groups: &[Group],
+        lr: f64,
+        grad_scale: f64,
+    ) {
         self.step += 1;
-        let mut tasks = Vec::with_capacity(groups.len() + params.len() / CHUNK);
-        let mut rest = (params, &mut self.m[..], &mut self.v[..]);
-        let mut done = 0;
-        for group in groups {
-            let len = group.range.len();
-            let before = group.range.start.checked_sub(done).expect("groups rise without overlap");
-            let (_, p) = rest.0.split_at_mut(before);
-            let (_, m) = rest.1.split_at_mut(before);
-            let (_, v) = rest.2.split_at_mut(before);
-            let ((p, p_rest), (m, m_rest), (v, v_rest)) =
-                (p.split_at_mut(len), m.split_at_mut(len), v.split_at_mut(len));
-            rest = (p_rest, m_rest, v_rest);
-            done = group.range.end;
-            if group.is_frozen() {
-                continue;
-            }
-            let factors = Factors::new(&self.config, group, self.step, lr, grad_scale);
-            let g = &grads[group.range.clone()];
-            for (((p, m), v), g) in
-                p.chunks_mut(CHUNK).zip(m.chunks_mut(CHUNK)).zip(v.chunks_mut(CHUNK)).zip(g.chunks(CHUNK))
-            {
-                tasks.push((p, m, v, g, factors));
-            }
-        }
-        tasks.into_par_iter().for_each(|(p, m, v, g, factors)| factors.apply(p, m, v, g));
+        let live = groups.iter().filter(|group| !group.is_frozen());
+        let groups: Vec<AdamWGroup> = live
+            .map(|group| AdamWGroup { range: group.range.clone(), factors: self.factors(group, lr, grad_scale) })
+            .collect();
+        backend.adamw(&groups, params, grads, &mut self.m, &mut self.v);
     }
-}
 
-/// What all elements of a group share.
-#[derive(Clone, Copy)]
-struct Factors {
-    keep: f32,
-    grad: f32,
-    one_minus_beta1: f32,
-    beta2: f32,
-    one_minus_beta2: f32,
-    size: f32,
-    root: f32,
-    eps: f32,
-}
-
-impl Factors {
-    fn new(config: &AdamWConfig, group: &Group, step: u64, lr: f64, grad_scale: f64) -> Self {
-        let lr = lr * group.lr_scale;
-        let [beta1, beta2] = config.betas;
-        let correction = |beta: f64| 1.0 - beta.powf(step as f64);
-        let decay = if group.decay { config.weight_decay } else { 0.0 };
-        Self {
+    /// What all elements of a group share, rounded once.
+    fn factors(&self, group: &Group, lr: f64, grad_scale: f64) -> AdamWFactors {
+        let (lr, [beta1, beta2]) = (lr * group.lr_scale, self.config.betas);
+        let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
+        let decay = if group.decay { self.config.weight_decay } else { 0.0 };
+        AdamWFactors {
             keep: (1.0 - lr * decay) as f32,
             grad: grad_scale as f32,
             one_minus_beta1: (1.0 - beta1) as f32,
@@ -157,16 +133,7 @@ impl Factors {
             one_minus_beta2: (1.0 - beta2) as f32,
             size: (lr / correction(beta1)) as f32,
             root: (1.0 / correction(beta2).sqrt()) as f32,
-            eps: config.eps as f32,
-        }
-    }
-
-    fn apply(self, p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) {
-        for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-            let g = *g * self.grad;
-            *m += (g - *m) * self.one_minus_beta1;
-            *v = *v * self.beta2 + g * g * self.one_minus_beta2;
-            *p = *p * self.keep - self.size * *m / (v.sqrt() * self.root + self.eps);
+            eps: self.config.eps as f32,
         }
     }
 }
@@ -175,12 +142,15 @@ impl Factors {
 mod tests {
     use super::*;
 
+    /// A task's elements on the CPU.
+    const CHUNK: usize = 1 << 16;
+
     fn group(range: std::ops::Range<usize>, lr_scale: f64, decay: bool) -> Group {
         Group { name: "g".to_owned(), range, lr_scale, decay }
     }
 
     fn optimiser(len: usize) -> AdamW {
-        AdamW::new(len, AdamWConfig::default()).expect("defaults are valid")
+        AdamW::new(&Cpu::detect(), len, AdamWConfig::default()).expect("defaults are valid")
     }
 
     #[test]
@@ -188,6 +158,7 @@ mod tests {
         // After one update m/(1-β₁) = g and v/(1-β₂) = g², so the quotient is the gradient's sign.
         let mut params = [1.0, 1.0, 1.0, 1.0];
         optimiser(4).update(
+            &Cpu::detect(),
             &mut params,
             &[3.0, -0.02, 3.0, 3.0],
             &[group(0..2, 1.0, false), group(2..3, 0.5, true)],
@@ -207,9 +178,9 @@ mod tests {
         let mut params = [0.5; 5];
         let groups = [group(0..2, 1.0, true), group(2..4, 0.0, true), group(4..5, 1.0, true)];
         for _ in 0..3 {
-            optimiser.update(&mut params, &[f32::MAX, 1.0, f32::NAN, 1.0, 1.0], &groups, 0.1, 1e-30);
+            optimiser.update(&Cpu::detect(), &mut params, &[f32::MAX, 1.0, f32::NAN, 1.0, 1.0], &groups, 0.1, 1e-30);
         }
-        let (m, v) = optimiser.moments();
+        let [m, v] = optimiser.moments(&Cpu::detect());
         assert_eq!((&params[2..4], &m[2..4], &v[2..4]), (&[0.5; 2][..], &[0.0; 2][..], &[0.0; 2][..]));
         assert!([0, 1, 4].iter().all(|&i| params[i] != 0.5), "{params:?}");
     }
@@ -218,13 +189,14 @@ mod tests {
     fn moments_that_no_updates_lead_to_are_refused_and_change_nothing() {
         let mut optimiser = optimiser(2);
         let mut refused = |m: &[f32], v: &[f32], needle: &str| {
-            let error = optimiser.restore(m.to_vec(), v.to_vec(), 3).expect_err("refused").to_string();
+            let error = optimiser.restore(&Cpu::detect(), m, v, 3).expect_err("refused").to_string();
             assert!(error.contains(needle), "{error}");
         };
         refused(&[0.0], &[0.0, 0.0], "1 and 2 parameters, the model has 2");
         refused(&[0.0, f32::NAN], &[0.0, 0.0], "element 1 has moments NaN and 0");
         refused(&[0.0, 0.0], &[-1.0, 0.0], "element 0 has moments 0 and -1");
-        assert_eq!((optimiser.step(), optimiser.moments()), (0, (&[0.0, 0.0][..], &[0.0, 0.0][..])));
+        assert_eq!(optimiser.step(), 0);
+        assert!(optimiser.moments(&Cpu::detect()).iter().all(|moments| **moments == [0.0; 2]));
     }
 
     #[test]
@@ -235,7 +207,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
             let (mut optimiser, mut params) = (optimiser(len), vec![0.1; len]);
             pool.install(|| {
-                (0..3).for_each(|_| optimiser.update(&mut params, &grads, groups, 1e-3, 0.5));
+                (0..3).for_each(|_| optimiser.update(&Cpu::detect(), &mut params, &grads, groups, 1e-3, 0.5));
             });
             params.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
         };
@@ -251,7 +223,7 @@ mod tests {
             (AdamWConfig { eps: 0.0, ..AdamWConfig::default() }, "eps 0"),
             (AdamWConfig { weight_decay: f64::NAN, ..AdamWConfig::default() }, "weight_decay NaN"),
         ] {
-            let error = AdamW::new(1, config).err().expect(needle).to_string();
+            let error = AdamW::new(&Cpu::detect(), 1, config).err().expect(needle).to_string();
             assert!(error.contains(needle), "{error}");
         }
     }

@@ -3,34 +3,33 @@
 //! The coefficient `min(1, max / (norm + 1e-6))` is handed to the update. Squares are summed in f64 in an order that
 //! depends on the groups alone, never on the number of threads.
 
-use rayon::prelude::*;
+use std::ops::Range;
+
+use preco_core::backend::Backend;
 
 use super::{Error, Groups};
-
-/// Elements per task. A constant: the order of the sum is part of a run's numbers.
-const CHUNK: usize = 1 << 16;
-/// Partial sums per task, so that the compiler may use vectors without reordering a sum.
-const LANES: usize = 8;
 
 impl Groups {
     /// The Euclidean norm of the gradient over all groups that are not frozen.
     ///
     /// # Errors
     /// [`Error::NonFinite`] with the first segment that has an infinite or NaN element.
-    pub fn norm(&self, grads: &[f32]) -> Result<f64, Error> {
-        let live = || self.iter().filter(|group| !group.is_frozen());
-        let chunks: Vec<&[f32]> = live().flat_map(|group| grads[group.range.clone()].chunks(CHUNK)).collect();
-        let sums: Vec<f64> = chunks.into_par_iter().map(sum_of_squares).collect();
-        let norm = sums.iter().sum::<f64>().sqrt();
+    pub fn norm<B: Backend>(&self, backend: &B, grads: &B::Slice) -> Result<f64, Error> {
+        let live: Vec<Range<usize>> =
+            self.iter().filter(|group| !group.is_frozen()).map(|group| group.range.clone()).collect();
+        let norm = backend.sum_squares(grads, &live).sqrt();
         // Squares of f32 cannot overflow f64, so the norm is finite exactly where every element is.
-        if norm.is_finite() { Ok(norm) } else { Err(self.first_non_finite(grads)) }
+        if norm.is_finite() {
+            return Ok(norm);
+        }
+        let len = live.last().map_or(0, |range| range.end);
+        Err(self.first_non_finite(&backend.values(grads, len)))
     }
 
     fn first_non_finite(&self, grads: &[f32]) -> Error {
         for group in self.iter().filter(|group| !group.is_frozen()) {
-            let inside = |(_, range): &&(String, std::ops::Range<usize>)| {
-                group.range.start <= range.start && range.end <= group.range.end
-            };
+            let inside =
+                |(_, range): &&(String, Range<usize>)| group.range.start <= range.start && range.end <= group.range.end;
             for (name, range) in self.segments.iter().filter(inside) {
                 let values = &grads[range.clone()];
                 if let Some(index) = values.iter().position(|value| !value.is_finite()) {
@@ -47,20 +46,9 @@ pub fn coefficient(norm: f64, max_norm: f64) -> f64 {
     (max_norm / (norm + 1e-6)).min(1.0)
 }
 
-fn sum_of_squares(values: &[f32]) -> f64 {
-    let mut lanes = [0.0f64; LANES];
-    let mut eights = values.chunks_exact(LANES);
-    for eight in &mut eights {
-        for (lane, &value) in lanes.iter_mut().zip(eight) {
-            *lane += f64::from(value) * f64::from(value);
-        }
-    }
-    let rest: f64 = eights.remainder().iter().map(|&value| f64::from(value) * f64::from(value)).sum();
-    lanes.iter().sum::<f64>() + rest
-}
-
 #[cfg(test)]
 mod tests {
+    use preco_core::backend::cpu::Cpu;
     use preco_core::nn::params::{Init, Layout};
     use preco_core::rng::Stream;
 
@@ -86,7 +74,7 @@ mod tests {
         let grads: Vec<f32> = (0..layout.len()).map(|_| stream.normal() as f32).collect();
         let norm = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
-            pool.install(|| groups(&layout, &[]).norm(&grads)).expect("finite")
+            pool.install(|| groups(&layout, &[]).norm(&Cpu::detect(), &grads)).expect("finite")
         };
         assert_eq!([norm(1); 2].map(f64::to_bits), [norm(2), norm(5)].map(f64::to_bits));
         let plain: f64 = grads.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
@@ -96,7 +84,7 @@ mod tests {
     #[test]
     fn the_largest_gradient_does_not_overflow() {
         let layout = layout(4);
-        let norm = groups(&layout, &[]).norm(&[f32::MAX; 8]).expect("finite");
+        let norm = groups(&layout, &[]).norm(&Cpu::detect(), &[f32::MAX; 8][..]).expect("finite");
         assert!((norm / (f64::from(f32::MAX) * 8f64.sqrt()) - 1.0).abs() < 1e-15, "{norm}");
     }
 
@@ -105,10 +93,10 @@ mod tests {
         let layout = layout(70_000);
         let mut grads = vec![1.0; layout.len()];
         grads[70_002] = f32::NAN;
-        let error = groups(&layout, &[]).norm(&grads).expect_err("NaN").to_string();
+        let error = groups(&layout, &[]).norm(&Cpu::detect(), &grads).expect_err("NaN").to_string();
         assert!(error.contains("b.weight is NaN") && error.contains("element 2"), "{error}");
         grads[69_999] = f32::INFINITY;
-        let error = groups(&layout, &[]).norm(&grads).expect_err("inf").to_string();
+        let error = groups(&layout, &[]).norm(&Cpu::detect(), &grads).expect_err("inf").to_string();
         assert!(error.contains("a.weight is inf"), "{error}");
     }
 
@@ -116,7 +104,7 @@ mod tests {
     fn frozen_gradients_count_for_nothing() {
         let layout = layout(2);
         let grads = [f32::NAN, 9.0, 1.0, 1.0, 1.0, 1.0];
-        assert_eq!(groups(&layout, &["a."]).norm(&grads).expect("b is finite"), 2.0);
+        assert_eq!(groups(&layout, &["a."]).norm(&Cpu::detect(), &grads).expect("b is finite"), 2.0);
     }
 
     #[test]

@@ -3,12 +3,9 @@
 //! The average starts as a copy and warms up: the decay of update t is at most `(1 + t) / (10 + t)`, so that the random
 //! start is forgotten. Elements are independent, so the result does not depend on threads.
 
-use rayon::prelude::*;
+use preco_core::backend::Backend;
 
 use super::Error;
-
-/// Elements per task.
-const CHUNK: usize = 1 << 16;
 
 /// Checks a decay.
 ///
@@ -19,18 +16,9 @@ pub fn validate(decay: f64) -> Result<(), Error> {
 }
 
 /// Moves `average` towards `params` after update `step`, counted from 1.
-///
-/// # Panics
-/// Where the buffers differ in length.
-pub fn update(average: &mut [f32], params: &[f32], decay: f64, step: u64) {
-    assert_eq!(average.len(), params.len(), "buffers belong to another layout");
+pub fn update<B: Backend>(backend: &B, average: &mut B::Slice, params: &B::Slice, decay: f64, step: u64) {
     let warm = (1.0 + step as f64) / (10.0 + step as f64);
-    let share = (1.0 - decay.min(warm)) as f32;
-    average.par_chunks_mut(CHUNK).zip(params.par_chunks(CHUNK)).for_each(|(average, params)| {
-        for (a, p) in average.iter_mut().zip(params) {
-            *a += share * (p - *a);
-        }
-    });
+    backend.move_average(average, params, (1.0 - decay.min(warm)) as f32);
 }
 
 #[cfg(test)]
@@ -40,10 +28,11 @@ mod tests {
     #[test]
     fn early_updates_forget_the_start_and_late_ones_keep_the_decay() {
         // Update 1: decay 2/11, so 9/11 of the way from 0 to 1. Update 10^6: 0.9, so a tenth of the rest.
+        let cpu = preco_core::backend::cpu::Cpu::detect();
         let mut average = [0.0];
-        update(&mut average, &[1.0], 0.9, 1);
+        update(&cpu, &mut average[..], &[1.0][..], 0.9, 1);
         assert!((average[0] - 9.0 / 11.0).abs() < 1e-6, "{average:?}");
-        update(&mut average, &[1.0], 0.9, 1_000_000);
+        update(&cpu, &mut average[..], &[1.0][..], 0.9, 1_000_000);
         assert!((average[0] - (1.0 - 0.1 * 2.0 * 9.0 / 11.0)).abs() < 1e-6, "{average:?}");
     }
 

@@ -8,7 +8,7 @@
 //!   boundary, and no slope across the image's edge. The smoothest continuation there is; a strong peer at L1.
 
 use preco_core::backbones::swin::Keep;
-use preco_core::backend::cpu::Cpu;
+use preco_core::backend::Backend;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape};
 use preco_core::rng::Stream;
@@ -56,10 +56,10 @@ pub struct Inpainting {
 ///
 /// # Randomness
 /// Masks: stream `(seed, "inpaint mask", 0, index of the image)`.
-pub fn inpaint(
+pub fn inpaint<B: Backend>(
     model: &Preco,
-    params: &[f32],
-    cpu: &Cpu,
+    params: &B::Slice,
+    backend: &B,
     source: &dyn ImageSource,
     indices: &[usize],
     preprocess: &Preprocess,
@@ -67,7 +67,7 @@ pub fn inpaint(
 ) -> Result<Inpainting> {
     let [height, width] = preprocess.size;
     let length = 3 * height * width;
-    let mut tape = Tape::new(cpu, Keep::Inputs);
+    let mut tape = Tape::new(backend, Keep::Inputs);
     let mut sums = [Sums::default(); 3];
     let (mut pixels, mut masked) = (0.0, 0.0);
     for batch in indices.chunks(BATCH) {
@@ -75,8 +75,8 @@ pub fn inpaint(
         let draw =
             |&index: &usize| Mask::random(model.config(), &mut Stream::new(seed, "inpaint mask", 0, index as u64));
         let masks: Vec<Mask> = batch.iter().map(draw).collect();
-        model.forward(cpu, params, &images, &masks, &Pass::inference(), &mut tape)?;
-        let drawn = model.predictions(cpu, &tape).masked;
+        model.forward(backend, params, &images, &masks, &Pass::inference(), &mut tape)?;
+        let drawn = model.predictions(backend, &tape).masked;
         let each: Vec<[Sums; 3]> = images
             .par_chunks_exact(length)
             .zip(drawn.par_chunks_exact(length))

@@ -2,7 +2,7 @@
 //! colour statistics, over one split.
 
 use preco_core::backbones::swin::{Keep, Swin, Tape};
-use preco_core::backend::cpu::Cpu;
+use preco_core::backend::Backend;
 use preco_core::nn::params::Layout;
 use preco_core::rng::Stream;
 use preco_core::spec::Preprocess;
@@ -79,26 +79,27 @@ pub struct Probe {
 /// # Errors
 /// Where an image cannot be read.
 #[allow(clippy::too_many_arguments)]
-pub fn probe(
+pub fn probe<B: Backend>(
     encoder: &Swin,
     layout: &Layout,
-    params: &[f32],
-    cpu: &Cpu,
+    params: &B::Slice,
+    backend: &B,
     source: &dyn ImageSource,
     split: &Split,
     preprocess: &Preprocess,
     seed: u64,
 ) -> Result<Probe> {
     let length = encoder.config().features();
-    let random = layout.init(seed);
+    let random = backend.parameters(&layout.init(seed));
     let side = |indices: &[usize]| -> Result<[Vec<f32>; 3]> {
         let mut all = [Vec::new(), Vec::new(), Vec::new()];
-        let mut tape = Tape::new(cpu, Keep::Inputs);
+        let mut tape = Tape::new(backend, Keep::Inputs);
         for batch in indices.chunks(BATCH) {
             let images = view::tensor(source, batch, preprocess)?;
-            all[0].extend(encoder.pooled(cpu, params, &images, batch.len(), &mut tape));
-            all[1].extend(encoder.pooled(cpu, &random, &images, batch.len(), &mut tape));
+            all[0].extend(encoder.pooled(backend, params, &images, batch.len(), &mut tape));
+            all[1].extend(encoder.pooled(backend, &random, &images, batch.len(), &mut tape));
             all[2].extend(colours(&images, batch.len()));
+            backend.check()?;
         }
         Ok(all)
     };

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use preco_core::backend::Backend;
+use preco_core::backend::cpu::Cpu;
 use preco_core::nn::params::Layout;
 use preco_core::rng::fnv1a64;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::file;
 use crate::error::{Error, Result};
-use crate::optim::AdamW;
+use crate::optim::{AdamW, AdamWConfig};
 
 /// The form of a checkpoint; another number is another form. Form 1 knew no unreadable images.
 const FORMAT: u32 = 2;
@@ -20,13 +22,15 @@ const CODE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT")
 
 /// Parameters, their average, the optimiser and how far the run is. Schedule, order of images and every random stream
 /// are functions of the seed and of [`State::step`], so nothing else need be saved.
-pub struct State {
+pub struct State<B: Backend = Cpu> {
     /// The parameters.
-    pub params: Vec<f32>,
+    pub params: B::Buffer,
     /// Their moving average, where one is kept.
-    pub average: Option<Vec<f32>>,
+    pub average: Option<B::Buffer>,
     /// Moments and their count.
-    pub optimiser: AdamW,
+    pub optimiser: AdamW<B>,
+    /// How many parameters there are.
+    pub len: usize,
     /// Updates done.
     pub step: u64,
     /// The best evaluation so far: its value and its step.
@@ -66,6 +70,8 @@ struct About {
     format: u32,
     /// Version and commit of the code that wrote it.
     code: String,
+    /// What it computed on.
+    arithmetic: String,
     identity: Identity,
     step: u64,
     /// For people: where the run stands in its data.
@@ -117,20 +123,37 @@ impl Identity {
     }
 }
 
-impl State {
+impl<B: Backend> State<B> {
+    /// Before the first update.
+    ///
+    /// # Errors
+    /// Those of [`AdamW::new`].
+    pub fn new(backend: &B, params: &[f32], average: bool, optimiser: AdamWConfig) -> Result<Self> {
+        Ok(Self {
+            average: average.then(|| backend.parameters(params)),
+            optimiser: AdamW::new(backend, params.len(), optimiser)?,
+            params: backend.parameters(params),
+            len: params.len(),
+            step: 0,
+            best: None,
+            unreadable: Vec::new(),
+        })
+    }
+
     /// The parameters others should use: the average where one is kept.
-    pub fn published(&self) -> &[f32] {
-        self.average.as_deref().unwrap_or(&self.params)
+    pub fn published(&self) -> &B::Slice {
+        self.average.as_ref().unwrap_or(&self.params)
     }
 
     /// Writes a checkpoint; `epoch` and `lr` are for people.
     ///
     /// # Errors
     /// [`Error::Io`] with the path.
-    pub fn save(&self, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
+    pub fn save(&self, backend: &B, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
         let about = About {
             format: FORMAT,
             code: CODE.to_owned(),
+            arithmetic: backend.arithmetic().to_owned(),
             identity: identity.clone(),
             step: self.step,
             epoch,
@@ -140,9 +163,13 @@ impl State {
         };
         let failed = |source| Error::Io { action: "write", path: path.into(), source };
         let about = serde_json::to_value(&about).map_err(std::io::Error::other).map_err(failed)?;
-        let (m, v) = self.optimiser.moments();
-        let mut buffers = vec![("params", self.params.as_slice()), ("adamw.exp_avg", m), ("adamw.exp_avg_sq", v)];
-        buffers.extend(self.average.as_deref().map(|average| ("ema", average)));
+        let [m, v] = self.optimiser.moments(backend);
+        let params = backend.values(&self.params, self.len);
+        let average = self.average.as_ref().map(|average| backend.values(average, self.len));
+        backend.check()?;
+        let mut buffers: Vec<(&str, &[f32])> =
+            vec![("params", &params), ("adamw.exp_avg", &m), ("adamw.exp_avg_sq", &v)];
+        buffers.extend(average.as_deref().map(|average| ("ema", average)));
         file::write(path, &about, &buffers).map_err(failed)
     }
 
@@ -151,7 +178,12 @@ impl State {
     ///
     /// # Errors
     /// [`Unusable`], which says whether another checkpoint of the same folder may serve.
-    pub fn load(&mut self, path: &Path, identity: &Identity) -> std::result::Result<Option<String>, Unusable> {
+    pub fn load(
+        &mut self,
+        backend: &B,
+        path: &Path,
+        identity: &Identity,
+    ) -> std::result::Result<Option<String>, Unusable> {
         let (about, mut buffers) = file::read(path).map_err(Unusable::Broken)?;
         let format = about.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(FORMAT)) {
@@ -162,26 +194,30 @@ impl State {
             return Err(Unusable::Foreign(difference));
         }
         let mut take = |name: &str| {
-            let buffer = buffers.remove(name).filter(|buffer| buffer.len() == self.params.len());
-            buffer.ok_or_else(|| Unusable::Broken(format!("it has no {name} of {} values", self.params.len())))
+            let buffer = buffers.remove(name).filter(|buffer| buffer.len() == self.len);
+            buffer.ok_or_else(|| Unusable::Broken(format!("it has no {name} of {} values", self.len)))
         };
         let (params, m, v) = (take("params")?, take("adamw.exp_avg")?, take("adamw.exp_avg_sq")?);
         let average = self.average.as_ref().map(|_| take("ema")).transpose()?;
-        self.optimiser.restore(m, v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
-        (self.params, self.average, self.step, self.best) = (params, average, about.step, about.best);
-        self.unreadable = about.unreadable;
-        Ok((about.code != CODE).then(|| {
-            let code = about.code;
-            format!("written by {code}, this is {CODE}: numbers may differ from an uninterrupted run")
+        self.optimiser.restore(backend, &m, &v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
+        backend.upload(&params, &mut self.params);
+        if let (Some(ours), Some(saved)) = (&mut self.average, average) {
+            backend.upload(&saved, ours);
+        }
+        (self.step, self.best, self.unreadable) = (about.step, about.best, about.unreadable);
+        let (then, now) = ((about.code.as_str(), about.arithmetic.as_str()), (CODE, backend.arithmetic()));
+        Ok((then != now).then(|| {
+            let [then, now] = [then, now].map(|(code, arithmetic)| format!("{code} on {arithmetic}"));
+            format!("written by {then}, this is {now}: numbers may differ from an uninterrupted run")
         }))
     }
+}
 
-    /// In what the checkpoint at `path` is of another run, by its header alone; `None` also where that cannot be read.
-    pub(crate) fn foreign(path: &Path, identity: &Identity) -> Option<String> {
-        let about = file::peek(path)?;
-        let about: About = serde_json::from_value(about).ok()?;
-        identity.differs(&about.identity)
-    }
+/// In what the checkpoint at `path` is of another run, by its header alone; `None` also where that cannot be read.
+pub(crate) fn foreign(path: &Path, identity: &Identity) -> Option<String> {
+    let about = file::peek(path)?;
+    let about: About = serde_json::from_value(about).ok()?;
+    identity.differs(&about.identity)
 }
 
 /// What is wrong with a checkpoint of a form that is not [`FORMAT`].

@@ -1,5 +1,8 @@
 //! Short runs of a tiny model on generated scenes.
 
+#[cfg(feature = "cuda-emulator")]
+mod device;
+mod labels;
 mod resume;
 
 use std::path::Path;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use preco_core::backbones::swin::SwinConfig;
+use preco_core::backend::Backend;
 use preco_core::backend::cpu::Cpu;
 use preco_core::preco::{Method, PrecoConfig};
 use preco_core::simd::Level;
@@ -77,6 +81,17 @@ fn train_on(
     folder: &Path,
     how: How,
 ) -> Result<(Outcome, Vec<String>)> {
+    train_with(&Cpu::new(Level::detect()), images, config, start, folder, how)
+}
+
+fn train_with<B: Backend>(
+    backend: &B,
+    images: Images,
+    config: &Pretrain,
+    start: Option<Vec<f32>>,
+    folder: &Path,
+    how: How,
+) -> Result<(Outcome, Vec<String>)> {
     let stop = AtomicBool::new(false);
     let inputs = Inputs {
         name: "tiny",
@@ -91,7 +106,7 @@ fn train_on(
         stop: &stop,
     };
     let mut watcher = Interrupt(how.stop_after, &stop, Vec::new());
-    let outcome = run(config, &how.runtime, inputs, &Cpu::new(Level::detect()), &mut watcher)?;
+    let outcome = run(config, &how.runtime, inputs, backend, &mut watcher)?;
     Ok((outcome, watcher.2))
 }
 

@@ -9,7 +9,7 @@ use preco_core::backend::{Backend, Epilogue, Operand};
 use preco_core::nn::params::Layout;
 use serde::Serialize;
 
-use super::{limit, median};
+use super::{median, processor_processor_limit};
 use crate::cli::Processor;
 use crate::names;
 use crate::output::Report;
@@ -60,9 +60,9 @@ pub(crate) fn products(args: &Args, processor: &Processor) -> Result<Measured> {
         let hidden = (c as f64 * config.mlp_ratio) as usize;
         for (name, inputs, outputs) in [("qkv", c, 3 * c), ("proj", c, c), ("fc1", c, hidden), ("fc2", hidden, c)] {
             let shape = [rows, outputs, inputs];
-            let before = limit(processor);
+            let before = processor_limit(processor);
             let [forward, input_gradient, weight_gradient] = rates(shape, args.repeats.max(1), processor);
-            let limit = before.max(limit(processor));
+            let limit = before.max(processor_limit(processor));
             let name = format!("stage {stage} {name}");
             layers.push(Layer { name, shape, limit, forward, input_gradient, weight_gradient });
         }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::backbones::swin::Keep;
+use preco_core::backend::Backend;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Method, Preco, PrecoConfig, Tape};
 use preco_core::rng::Stream;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use super::{limit, median};
 use crate::cli::Processor;
-use crate::memory::peak_bytes;
+use crate::device::on_device;
 use crate::names;
 use crate::output::{Report, note};
 
@@ -52,14 +53,14 @@ pub(crate) struct Args {
 pub(crate) struct Measured {
     model: String,
     batch: usize,
-    threads: usize,
-    simd: String,
+    device: String,
+    precision: &'static str,
     /// Images per second of each round.
     rounds: Vec<f64>,
     images_per_s: f64,
     step_s: f64,
     gflops: f64,
-    /// Register-only multiply-adds of all threads.
+    /// Register-only multiply-adds of all threads, or a GPU's large products.
     limit_gflops: f64,
     limit_images_per_s: f64,
     peak_gb: f64,
@@ -91,13 +92,18 @@ pub(crate) fn train(args: &Args, processor: &Processor) -> Result<Measured> {
     let mut config = PrecoConfig::new(encoder);
     config.method = if args.simmim { Method::Simmim } else { Method::Preco };
     let model = Preco::new(&config)?;
-    let mut step = Step::new(&model, args, processor)?;
-    note(&format!("{}, batch {}, {} threads, {}", args.model, args.batch_size, processor.threads, processor.level));
+    note(&format!("{}, batch {}, {}", args.model, args.batch_size, processor.words()));
+    on_device!(&processor.device, |backend| measure(args, processor, &model, backend))
+}
+
+/// Rounds of steps of the model on a device, with the peers after each.
+fn measure<B: Backend>(args: &Args, processor: &Processor, model: &Preco, backend: &B) -> Result<Measured> {
+    let mut step = Step::new(model, args, backend)?;
     step.run(1)?;
     let (mut ours, mut limits) = (Vec::new(), Vec::new());
     let mut peers: Vec<Vec<(f64, f64)>> = vec![Vec::new(); args.peer.len()];
     for round in 0..args.rounds {
-        limits.push(limit(processor));
+        limits.push(limit(processor, backend));
         ours.push(args.batch_size as f64 / step.run(args.steps)?);
         note(&format!("round {}: {:.3} images/s, limit {:.0} GFLOP/s", round + 1, ours[round], limits[round]));
         for (command, figures) in args.peer.iter().zip(&mut peers) {
@@ -109,7 +115,7 @@ pub(crate) fn train(args: &Args, processor: &Processor) -> Result<Measured> {
     let images_per_s = median(&ours);
     let operations = model.step_operations();
     let limit_gflops = median(&limits);
-    let peak_gb = peak_bytes() as f64 / 1e9;
+    let peak_gb = processor.device.held_bytes() as f64 / 1e9;
     let peers = args
         .peer
         .iter()
@@ -131,8 +137,8 @@ pub(crate) fn train(args: &Args, processor: &Processor) -> Result<Measured> {
     Ok(Measured {
         model: args.model.clone(),
         batch: args.batch_size,
-        threads: processor.threads,
-        simd: processor.level.to_string(),
+        device: processor.words(),
+        precision: processor.device.precision(),
         images_per_s,
         step_s: args.batch_size as f64 / images_per_s,
         rounds: ours,
@@ -145,20 +151,20 @@ pub(crate) fn train(args: &Args, processor: &Processor) -> Result<Measured> {
 }
 
 /// A training step on one batch of noise.
-struct Step<'a> {
+struct Step<'a, B: Backend> {
     model: &'a Preco,
-    processor: &'a Processor,
+    backend: &'a B,
     images: Vec<f32>,
     masks: Vec<Mask>,
-    params: Vec<f32>,
-    grads: Vec<f32>,
-    optimiser: AdamW,
+    params: B::Buffer,
+    grads: B::Buffer,
+    optimiser: AdamW<B>,
     groups: Groups,
-    tape: Tape<preco_core::backend::cpu::Cpu>,
+    tape: Tape<B>,
 }
 
-impl<'a> Step<'a> {
-    fn new(model: &'a Preco, args: &Args, processor: &'a Processor) -> Result<Self> {
+impl<'a, B: Backend> Step<'a, B> {
+    fn new(model: &'a Preco, args: &Args, backend: &'a B) -> Result<Self> {
         let [height, width] = model.config().encoder.input;
         let mut noise = Stream::new(0, "bench", 0, 0);
         let images = (0..args.batch_size * 3 * height * width).map(|_| noise.normal() as f32).collect();
@@ -166,29 +172,32 @@ impl<'a> Step<'a> {
         let keep = if args.checkpoint { Keep::Inputs } else { Keep::All };
         Ok(Self {
             model,
-            processor,
+            backend,
             images,
             masks: (0..args.batch_size as u64).map(mask).collect(),
-            params: model.layout().init(0),
-            grads: vec![0.0; model.layout().len()],
-            optimiser: AdamW::new(model.layout().len(), AdamWConfig::default())?,
+            params: backend.parameters(&model.layout().init(0)),
+            grads: backend.zeros(model.layout().len()),
+            optimiser: AdamW::new(backend, model.layout().len(), AdamWConfig::default())?,
             groups: Groups::new(model.layout(), &GroupOptions::default())?,
-            tape: Tape::new(&processor.cpu, keep),
+            tape: Tape::new(backend, keep),
         })
     }
 
     /// Seconds of one step: the median of `count`.
     fn run(&mut self, count: usize) -> Result<f64> {
-        let cpu = &self.processor.cpu;
+        let backend = self.backend;
         let mut seconds = Vec::new();
         for _ in 0..count {
             let started = Instant::now();
-            self.grads.fill(0.0);
+            backend.fill(&mut self.grads, 0.0, self.model.layout().len());
             let pass = Pass::training(0, 0);
-            let terms = self.model.forward(cpu, &self.params, &self.images, &self.masks, &pass, &mut self.tape)?;
-            self.model.backward(cpu, &self.params, &mut self.grads, &mut self.tape)?;
-            let norm = self.groups.norm(&self.grads)?;
-            self.optimiser.update(&mut self.params, &self.grads, &self.groups, 1e-5, clip::coefficient(norm, 5.0));
+            let terms = self.model.forward(backend, &self.params, &self.images, &self.masks, &pass, &mut self.tape)?;
+            self.model.backward(backend, &self.params, &mut self.grads, &mut self.tape)?;
+            let norm = self.groups.norm(backend, &self.grads)?;
+            let clipped = clip::coefficient(norm, 5.0);
+            self.optimiser.update(backend, &mut self.params, &self.grads, &self.groups, 1e-5, clipped);
+            // The last update belongs to the step: a device may still be at it.
+            backend.synchronise()?;
             ensure!(terms.total.is_finite(), "the loss became {}", terms.total);
             seconds.push(started.elapsed().as_secs_f64());
         }
@@ -216,8 +225,8 @@ fn run_peer(command: &str) -> Result<(f64, f64)> {
 
 impl Report for Measured {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { model, batch, threads, simd, .. } = self;
-        writeln!(out, "{model}, batch {batch}, {threads} threads, {simd}, f32")?;
+        let Self { model, batch, device, precision, .. } = self;
+        writeln!(out, "{model}, batch {batch}, {device}, {precision}")?;
         writeln!(out, "step           {:>9.3} s", self.step_s)?;
         writeln!(out, "speed          {:>9.3} images/s, {:.0} GFLOP/s", self.images_per_s, self.gflops)?;
         let share = 100.0 * self.gflops / self.limit_gflops;

@@ -3,6 +3,7 @@
 mod gemm;
 pub(crate) mod parallel;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Backend, Epilogue, Operand, View};
@@ -25,7 +26,7 @@ pub struct Cpu {
 
 impl Cpu {
     /// The CPU with the instructions of `level`.
-    pub fn new(level: Level) -> Self {
+    pub const fn new(level: Level) -> Self {
         Self { level }
     }
 
@@ -81,6 +82,10 @@ impl Backend for Cpu {
         values.to_vec()
     }
 
+    fn arithmetic(&self) -> &'static str {
+        "cpu, f32"
+    }
+
     fn reserve(&self, buffer: &mut Vec<f32>, len: usize) {
         if buffer.len() < len {
             *buffer = vec![0.0; len];
@@ -93,6 +98,10 @@ impl Backend for Cpu {
 
     fn download(&self, from: &[f32], to: &mut [f32]) {
         to.copy_from_slice(&from[..to.len()]);
+    }
+
+    fn values<'a>(&self, from: &'a [f32], len: usize) -> Cow<'a, [f32]> {
+        from[..len].into()
     }
 
     fn copy(&self, from: &[f32], to: &mut [f32], len: usize) {

@@ -111,11 +111,6 @@ impl Cuda {
         self.device.memory()
     }
 
-    /// Waits for all that was asked for.
-    pub fn synchronise(&self) {
-        self.device.synchronise();
-    }
-
     /// How often each kernel was launched since the last call; `product` counts matrix products.
     pub fn take_launches(&self) -> BTreeMap<String, u64> {
         self.device.take_launches()

@@ -33,6 +33,22 @@ impl Cuda {
         self.device.launch(kernel, [rows.div_ceil(WARPS), 1], [32, WARPS as u32], 0, arguments);
     }
 
+    /// Brings the copy in bf16 up to date, where there is one.
+    fn refresh_half(&self, parameters: &Region, len: usize) {
+        if let Some(half) = parameters.half {
+            let arguments = vec![parameters.at(0).into(), half.into(), long(len)];
+            self.elementwise("cast_f32_bf16".to_owned(), len, 1, arguments);
+        }
+    }
+
+    fn neighbours(&self, kernel: &str, geometry: &MergeGeometry, len: usize, from: &Region, to: &mut Region) {
+        assert_eq!(from.kind, to.kind, "merging changes no type");
+        let ([rows, columns], channels) = (geometry.grid, geometry.channels);
+        let vector = columns::vector(channels);
+        let arguments = vec![from.at(0).into(), to.at(0).into(), long(len), int(rows), int(columns), int(channels)];
+        self.elementwise(format!("{kernel}_{}_v{vector}", to.kind.tail()), len, vector, arguments);
+    }
+
     fn check_len(what: &str, region: &Region, len: usize) {
         assert!(region.len >= len, "{what} has {} elements, {len} are needed", region.len);
     }
@@ -113,6 +129,18 @@ impl Backend for Cuda {
         self.device.check()
     }
 
+    fn synchronise(&self) -> Result<()> {
+        self.device.synchronise();
+        self.check()
+    }
+
+    fn arithmetic(&self) -> &'static str {
+        match self.precision {
+            Precision::F32 => "cuda, f32",
+            Precision::Bf16 => "cuda, bf16",
+        }
+    }
+
     fn key(&self, what: u64, buffers: &[&Region]) -> u64 {
         let words = std::iter::once(what).chain(buffers.iter().map(|region| region.pointer));
         // FNV-1a, by words.
@@ -133,11 +161,7 @@ impl Backend for Cuda {
         Self::check_len("what is uploaded to", to, values.len());
         if to.kind == Kind::F32 {
             self.device.upload(bytes_of(values), to.at(0));
-            if let Some(half) = to.half {
-                let arguments = vec![to.at(0).into(), half.into(), long(values.len())];
-                self.elementwise("cast_f32_bf16".to_owned(), values.len(), 1, arguments);
-            }
-            return;
+            return self.refresh_half(to, values.len());
         }
         let wide = self.device.stage(bytes_of(values));
         let arguments = vec![wide.into(), to.at(0).into(), long(values.len())];
@@ -517,16 +541,7 @@ impl Backend for Cuda {
         Self::check_len("the average", average, len);
         let arguments = vec![average.at(0).into(), parameters.at(0).into(), share.into(), long(len)];
         self.elementwise("move_average".to_owned(), len, 1, arguments);
-    }
-}
-
-impl Cuda {
-    fn neighbours(&self, kernel: &str, geometry: &MergeGeometry, len: usize, from: &Region, to: &mut Region) {
-        assert_eq!(from.kind, to.kind, "merging changes no type");
-        let ([rows, columns], channels) = (geometry.grid, geometry.channels);
-        let vector = columns::vector(channels);
-        let arguments = vec![from.at(0).into(), to.at(0).into(), long(len), int(rows), int(columns), int(channels)];
-        self.elementwise(format!("{kernel}_{}_v{vector}", to.kind.tail()), len, vector, arguments);
+        self.refresh_half(average, len);
     }
 }
 

@@ -25,7 +25,7 @@ pub struct WindowGeometry {
     /// Per window: true where it holds more than one region.
     pub(crate) masked: Vec<bool>,
     /// Names places and regions: devices keep a copy of each.
-    #[cfg_attr(not(any(feature = "cuda", feature = "cuda-emulator")), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "cuda", feature = "cuda-emulator")), allow(dead_code))]
     pub(crate) fingerprint: u64,
 }
 

@@ -1,7 +1,7 @@
 //! What a run looks like: its losses, and what the model draws into masked images.
 
 use preco_core::backbones::swin::Keep;
-use preco_core::backend::cpu::Cpu;
+use preco_core::backend::Backend;
 use preco_core::imagery::Rgb8;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape};
@@ -37,17 +37,17 @@ pub(super) fn losses(history: &[StepReport]) -> Rgb8 {
 ///
 /// # Randomness
 /// Masks: stream `(seed, "example mask", 0, index)`.
-pub(super) fn reconstructions(
+pub(super) fn reconstructions<B: Backend>(
     model: &Preco,
-    params: &[f32],
-    cpu: &Cpu,
+    params: &B::Slice,
+    backend: &B,
     examples: &dyn ImageSource,
     config: &Pretrain,
 ) -> Result<Rgb8> {
     let preprocess = config.preprocess();
     let [height, width] = preprocess.size;
     let length = 3 * height * width;
-    let mut tape = Tape::new(cpu, Keep::Inputs);
+    let mut tape = Tape::new(backend, Keep::Inputs);
     let mut sheet = ReconstructionSheet::new();
     let mut shown = 0;
     for index in 0..examples.len() {
@@ -57,8 +57,8 @@ pub(super) fn reconstructions(
         };
         let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
-        model.forward(cpu, params, &input, &[mask], &Pass::inference(), &mut tape)?;
-        let drawn = model.predictions(cpu, &tape);
+        model.forward(backend, params, &input, &[mask], &Pass::inference(), &mut tape)?;
+        let drawn = model.predictions(backend, &tape);
         let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
         let original = picture(&input);
         let mut row = vec![original.clone(), pasted(&original, &Rgb8::filled(width, height, COVER), &pixels)];

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use preco_core::backend::cpu::Cpu;
+use preco_core::backend::Backend;
 use preco_core::files::write_atomic;
 use preco_core::imagery::{encode_png, write_png};
+use preco_core::nn::params::Layout;
 use serde::Serialize;
 
 use super::page::{self, About};
@@ -20,7 +21,7 @@ use crate::datasets::split::Split;
 use crate::datasets::{ImageSource, Loader, LoaderConfig};
 use crate::error::{Error, Result};
 use crate::log::{Records, read_evaluations, read_steps};
-use crate::optim::{AdamW, Groups};
+use crate::optim::Groups;
 use crate::progress::{Progress, StepReport};
 use crate::sample::Supervision;
 use crate::task::Task;
@@ -133,35 +134,30 @@ fn ending<S: serde::Serializer>(ending: &Ending, to: S) -> std::result::Result<S
 /// # Errors
 /// Settings that cannot be, images that cannot be read, [`Error::Diverged`], [`Error::Resume`], and files that cannot be
 /// written. No model is written then; checkpoints stay.
-pub fn run(
+pub fn run<B: Backend>(
     config: &Pretrain,
     runtime: &Runtime,
     inputs: Inputs<'_>,
-    cpu: &Cpu,
+    backend: &B,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let count = inputs.images.len();
     config.validate(count)?;
     runtime.validate()?;
-    let mut task = Pretraining::new(inputs.name, config, cpu, inputs.held_out)?;
-    let identity = identity(config, &task, inputs.images.as_ref())?;
+    let mut task = Pretraining::new(inputs.name, config, backend, inputs.held_out)?;
+    let identity = identity(config, task.layout(), inputs.images.as_ref())?;
     let params = match inputs.start {
         Some(start) if start.len() == task.layout().len() => start,
         Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
         None => task.layout().init(config.seed),
     };
-    let mut state = State {
-        average: config.ema.map(|_| params.clone()),
-        optimiser: AdamW::new(params.len(), config.optimiser.clone())?,
-        params,
-        step: 0,
-        best: None,
-        unreadable: Vec::new(),
-    };
+    let mut state = State::new(backend, &params, config.ema.is_some(), config.optimiser.clone())?;
+    drop(params);
+    backend.check()?;
     let mut store = Store::new(inputs.output.path(), runtime.keep);
     let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
     if inputs.begin == Start::Resume {
-        match store.resume(&mut state, &identity, |line| records.message(line))? {
+        match store.resume(backend, &mut state, &identity, |line| records.message(line))? {
             Some(path) => {
                 records.message(&format!("continuing after step {} ({})", state.step, path.display()));
                 records.resume(state.step);
@@ -202,28 +198,28 @@ pub fn run(
         store,
         stop: inputs.stop,
     };
-    let ending = trainer.train(&mut task, &mut state, &inputs.output, &mut records)?;
+    let ending = trainer.train(backend, &mut task, &mut state, &inputs.output, &mut records)?;
     let seconds = started.elapsed().as_secs_f64();
 
     let log = inputs.output.file(RunFolder::LOG);
     let history = read_steps(&log)?;
     if ending != Ending::Interrupted {
-        task.save(state.published(), inputs.output.path())?;
+        task.save(&backend.values(state.published(), state.len), inputs.output.path())?;
         let (model, params) = (task.model(), state.published());
         write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
-        let sheet = pictures::reconstructions(model, params, cpu, inputs.examples.as_ref(), config)?;
+        let sheet = pictures::reconstructions(model, params, backend, inputs.examples.as_ref(), config)?;
         let (mut reconstructions, path) = (Vec::new(), inputs.output.file(RunFolder::RECONSTRUCTION));
         encode_png(&sheet, &mut reconstructions).map_err(|source| failed(&path, source))?;
         write(&path, &reconstructions)?;
         let (name, settings) = (inputs.name, inputs.settings.as_str());
-        let about = About { name, images: count, parameters: params.len(), settings, reconstructions };
+        let about = About { name, images: count, parameters: state.len, settings, reconstructions };
         let html = page::html(about, &history, &read_evaluations(&log)?);
         write(&inputs.output.file(RunFolder::REPORT), html.as_bytes())?;
     }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
         folder: inputs.output.path().into(),
-        parameters: state.params.len(),
+        parameters: state.len,
         steps: state.step,
         images: state.step * config.total_batch() as u64,
         seconds,
@@ -237,11 +233,11 @@ pub fn run(
 }
 
 /// What a checkpoint of this run must say of itself.
-fn identity(config: &Pretrain, task: &Pretraining<'_>, images: &dyn ImageSource) -> Result<Identity> {
+fn identity(config: &Pretrain, layout: &Layout, images: &dyn ImageSource) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
     let images = (0..images.len()).map(|index| images.fingerprint(index));
-    Ok(Identity::new("pretrain", task.layout(), images, settings))
+    Ok(Identity::new("pretrain", layout, images, settings))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use preco_core::backbones::swin::Keep;
-use preco_core::backend::cpu::Cpu;
+use preco_core::backend::Backend;
 use preco_core::nn::Pass;
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Mask, Preco, Tape, Terms};
@@ -19,11 +19,11 @@ use crate::task::{Loss, Metric, Place, Task};
 use crate::view;
 
 /// Both branches of PReCo over one batch, and the same terms over held-out images.
-pub struct Pretraining<'a> {
+pub struct Pretraining<'a, B: Backend> {
     name: &'a str,
     model: Preco,
-    cpu: &'a Cpu,
-    tape: Tape<Cpu>,
+    backend: &'a B,
+    tape: Tape<B>,
     preprocess: Preprocess,
     batch: usize,
     seed: u64,
@@ -31,7 +31,7 @@ pub struct Pretraining<'a> {
     held_out: Option<Arc<dyn ImageSource + Send + Sync>>,
 }
 
-impl<'a> Pretraining<'a> {
+impl<'a, B: Backend> Pretraining<'a, B> {
     /// The task of a configuration; the model is called `name`.
     ///
     /// # Errors
@@ -39,14 +39,14 @@ impl<'a> Pretraining<'a> {
     pub fn new(
         name: &'a str,
         config: &Pretrain,
-        cpu: &'a Cpu,
+        backend: &'a B,
         held_out: Option<Arc<dyn ImageSource + Send + Sync>>,
     ) -> Result<Self> {
         Ok(Self {
             name,
             model: Preco::new(&config.model)?,
-            cpu,
-            tape: Tape::new(cpu, Keep::All),
+            backend,
+            tape: Tape::new(backend, Keep::All),
             preprocess: config.preprocess(),
             batch: config.batch_size,
             seed: config.seed,
@@ -61,7 +61,7 @@ impl<'a> Pretraining<'a> {
     }
 }
 
-impl Task for Pretraining<'_> {
+impl<B: Backend> Task<B> for Pretraining<'_, B> {
     fn layout(&self) -> &Layout {
         self.model.layout()
     }
@@ -69,23 +69,23 @@ impl Task for Pretraining<'_> {
     /// # Randomness
     /// Masks: stream `(seed, "mask", step, position in the step)`, so that accumulation does not change them.
     /// Drop-path: `Pass::training(seed, batch)`.
-    fn forward(&mut self, params: &[f32], batch: &Batch, place: Place) -> Result<Loss> {
+    fn forward(&mut self, params: &B::Slice, batch: &Batch, place: Place) -> Result<Loss> {
         let draw =
             |at| Mask::random(self.model.config(), &mut Stream::new(place.seed, "mask", place.step, place.first + at));
         let masks: Vec<Mask> = (0..batch.indices.len() as u64).map(draw).collect();
         let pass = Pass::training(place.seed, place.batch);
-        Ok(loss(self.model.forward(self.cpu, params, &batch.images, &masks, &pass, &mut self.tape)?))
+        Ok(loss(self.model.forward(self.backend, params, &batch.images, &masks, &pass, &mut self.tape)?))
     }
 
-    fn backward(&mut self, params: &[f32], grads: &mut [f32]) -> Result<()> {
-        Ok(self.model.backward(self.cpu, params, grads, &mut self.tape)?)
+    fn backward(&mut self, params: &B::Slice, grads: &mut B::Slice) -> Result<()> {
+        Ok(self.model.backward(self.backend, params, grads, &mut self.tape)?)
     }
 
     /// The terms over the held-out images: centred views, and the same masks every time. L_Re decides.
     ///
     /// # Randomness
     /// Masks: stream `(seed, "held-out mask", 0, index)`.
-    fn evaluate(&mut self, params: &[f32]) -> Result<Vec<Metric>> {
+    fn evaluate(&mut self, params: &B::Slice) -> Result<Vec<Metric>> {
         let Some(images) = self.held_out.clone() else {
             return Ok(Vec::new());
         };
@@ -109,7 +109,7 @@ impl Task for Pretraining<'_> {
                 continue;
             }
             let pass = Pass::inference();
-            let loss = loss(self.model.forward(self.cpu, params, &pixels, &masks, &pass, &mut self.tape)?);
+            let loss = loss(self.model.forward(self.backend, params, &pixels, &masks, &pass, &mut self.tape)?);
             let weight = masks.len() as f64;
             measured += masks.len();
             sums.total += weight * loss.total;

@@ -222,7 +222,10 @@ fn a_checkpoint_of_other_code_is_continued_with_a_warning_and_one_of_an_older_fo
     let (done, said) = train_how(&config(), None, root.path(), How { begin: Start::Resume, ..FRESH }).expect("resume");
     assert_eq!(done.steps, 3);
     let this = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
-    let want = format!("was written by 0.0.9 (abc1234), this is {this}: numbers may differ from an uninterrupted run");
+    let want = format!(
+        "was written by 0.0.9 (abc1234) on cpu, f32, this is {this} on cpu, f32: numbers may differ from an uninterrupted \
+         run"
+    );
     assert!(said[0].contains("step-0000000001") && said[0].ends_with(&want), "{said:?}");
     assert!(this.ends_with("unknown)") || this.len() == "0.1.0 (abc1234)".len(), "{this}");
 }

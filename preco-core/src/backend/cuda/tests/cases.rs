@@ -193,9 +193,7 @@ impl<B: Backend> Call<'_, B> {
     }
 
     fn get(&self, buffer: &B::Slice, len: usize) -> Vec<f32> {
-        let mut values = vec![0.0; len];
-        self.backend.download(buffer, &mut values);
-        values
+        self.backend.values(buffer, len).into_owned()
     }
 
     fn elementwise(&self, draw: &mut Draw, len: usize) -> Vec<Vec<f32>> {
@@ -428,15 +426,17 @@ impl<B: Backend> Call<'_, B> {
         let mut results = [&parameters, &m, &v].map(|buffer| self.get(buffer, len)).to_vec();
         let ranges = groups.map(|group| group.range);
         results.push(vec![b.sum_squares(&parameters, &ranges) as f32]);
-        let mut average = self.put(&draw.plain(len));
+        let mut average = b.parameters(&draw.plain(len));
         b.move_average(&mut average, &parameters, 0.25);
         results.push(self.get(&average, len));
         // What products read after an update, where it is a copy.
         let x = self.put_activations(&[1.0]);
-        let mut read = b.zeros(100);
-        let weight = Operand::<B>::part(&parameters, 7..107);
-        b.gemm([1, 100, 1], Operand::<B>::plain(&x, 1), weight, &mut read, Epilogue::default());
-        results.push(self.get(&read, 100));
+        for updated in [&parameters, &average] {
+            let mut read = b.zeros(100);
+            let weight = Operand::<B>::part(updated, 7..107);
+            b.gemm([1, 100, 1], Operand::<B>::plain(&x, 1), weight, &mut read, Epilogue::default());
+            results.push(self.get(&read, 100));
+        }
         results
     }
 }
