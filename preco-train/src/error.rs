@@ -66,9 +66,10 @@ pub enum Error {
     },
     /// Loss or gradient are no longer numbers. The update did not happen; checkpoints stay.
     #[error(
-        "{what} became {value} at step {step}{}. Images of the step: {}. {}. Lower the learning rate or lengthen the warm-up",
+        "{what} became {value} at step {step}{}. Images of the step: {}{}. {}. Lower the learning rate or lengthen the warm-up",
         first_in(segment),
         few(files),
+        all_in(report),
         last_good_checkpoint(last_good)
     )]
     Diverged {
@@ -84,6 +85,8 @@ pub enum Error {
         files: Vec<String>,
         /// What the run can continue from.
         last_good: Option<PathBuf>,
+        /// The file that lists all images of the step.
+        report: Option<PathBuf>,
     },
     /// A checkpoint could not be written. Earlier ones stay.
     #[error(
@@ -141,6 +144,10 @@ const LISTED: usize = 4;
 fn few(names: &[String]) -> String {
     let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
+}
+
+fn all_in(report: &Option<PathBuf>) -> String {
+    report.as_ref().map(|path| format!(", all in {}", path.display())).unwrap_or_default()
 }
 
 fn last_good_checkpoint(path: &Option<PathBuf>) -> String {

@@ -85,7 +85,7 @@ impl Trainer<'_> {
         let mut grads = vec![0.0; state.params.len()];
         let micros = self.accumulate as u64;
         self.loader.accept(&state.unreadable);
-        records.begin(state.step, self.steps);
+        records.begin(state.step, self.steps)?;
         if self.is_tired(state) {
             return Ok(Ending::EarlyStop);
         }
@@ -104,7 +104,8 @@ impl Trainer<'_> {
             }
             let loss = Loss::mean(&losses);
             let share = 1.0 / self.accumulate as f64;
-            let norm = self.finite_norm(step + 1, &loss, &grads, &indices)? * share;
+            let norm = self.finite_norm(step + 1, &loss, &grads, &indices);
+            let norm = norm.map_err(|error| records.diverged(error))? * share;
             let clipped = self.clip.map_or(1.0, |max| clip::coefficient(norm, max));
             let lr = self.schedule.lr(step);
             state.optimiser.update(&mut state.params, &grads, &self.groups, lr, share * clipped);
@@ -189,7 +190,7 @@ impl Trainer<'_> {
             files.sort();
             files.dedup();
             let last_good = self.store.last_good(step - 1);
-            Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
+            Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good, report: None })
         };
         let bad_loss = loss.not_finite();
         match (self.groups.norm(grads), bad_loss) {

@@ -1,5 +1,6 @@
 //! Records of a run.
 
+mod diverged;
 mod jsonl;
 mod records;
 mod tensorboard;

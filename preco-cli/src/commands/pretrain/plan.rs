@@ -33,7 +33,16 @@ const EXCLUSIVE: [[&str; 2]; 2] = [["steps", "epochs"], ["model", "init-from"]];
 pub(crate) fn settings(args: &Args) -> Result<Args> {
     let file = match (&args.config, &args.resume) {
         (Some(file), _) => file.clone(),
-        (None, Some(run)) => run.join(RunFolder::SETTINGS),
+        (None, Some(run)) => {
+            let file = run.join(RunFolder::SETTINGS);
+            ensure!(
+                file.exists(),
+                "{} holds no {}, so there is no run to continue",
+                run.display(),
+                RunFolder::SETTINGS
+            );
+            file
+        }
         (None, None) => return Ok(args.clone()),
     };
     let layered = config::layered(&file, args, &EXCLUSIVE)?;
