@@ -1,5 +1,6 @@
 //! The one training loop: load, forward, backward, clip, step, log, evaluate, save.
 
+mod divergence;
 mod memory;
 mod state;
 #[cfg(test)]
@@ -8,6 +9,8 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub use divergence::Divergence;
+pub(crate) use divergence::last_good_checkpoint;
 pub use state::{Best, Identity, State, Unusable};
 
 use crate::checkpoint::{RunFolder, Store};
@@ -189,8 +192,10 @@ impl Trainer<'_> {
             let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
             files.sort();
             files.dedup();
-            let last_good = self.store.last_good(step - 1);
-            Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good, report: None })
+            let last_good_checkpoint = self.store.last_good(step - 1);
+            let what = what.to_owned();
+            let known = Divergence { step, what, value, segment, last_good_checkpoint, files, report: None };
+            Err(Error::Diverged(Box::new(known)))
         };
         let bad_loss = loss.not_finite();
         match (self.groups.norm(grads), bad_loss) {

@@ -1,6 +1,5 @@
 //! Records of a run.
 
-mod diverged;
 mod jsonl;
 mod records;
 mod tensorboard;

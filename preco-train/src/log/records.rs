@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EventFile, JsonLines, diverged};
+use super::{EventFile, JsonLines};
 use crate::checkpoint::RunFolder;
 use crate::datasets::split::Split;
 use crate::error::{Error, Result};
@@ -116,17 +116,12 @@ impl<'a> Records<'a> {
 
     /// Loss or gradient are no numbers: writes what `error` knows, and names the file in it.
     pub fn diverged(&mut self, mut error: Error) -> Error {
-        let path = self.folder.file(RunFolder::DIVERGED);
-        match diverged::write(&path, &error) {
-            Ok(true) => {
-                self.provisional = false;
-                if let Error::Diverged { report, .. } = &mut error {
-                    *report = Some(path);
-                }
+        if let Error::Diverged(known) = &mut error {
+            match known.write(self.folder.file(RunFolder::DIVERGED)) {
+                Ok(()) => self.provisional = false,
+                // The error at hand is the one to tell.
+                Err(failed) => tracing::warn!(error = %failed, "the step's images are not listed"),
             }
-            Ok(false) => {}
-            // The error at hand is the one to tell.
-            Err(failed) => tracing::warn!(error = %failed, "the step's images are not listed"),
         }
         error
     }

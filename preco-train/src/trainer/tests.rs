@@ -17,7 +17,7 @@ use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
 use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
-use crate::trainer::Ending;
+use crate::trainer::{Divergence, Ending};
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
 fn config() -> Pretrain {
@@ -168,8 +168,11 @@ fn a_loss_that_is_no_number_stops_the_run_and_leaves_the_names_of_its_images() {
     let mut start = model.layout().init(0);
     start[model.layout().get("norm.bias").expect("segment").range.start] = f32::NAN;
     let error = train(&config(), Some(start), &folder).expect_err("diverged");
-    let Error::Diverged { what, step: 1, segment: Some(_), files, last_good: None, .. } = &error else {
+    let Error::Diverged(known) = &error else {
         panic!("{error:?}");
+    };
+    let Divergence { what, step: 1, segment: Some(_), files, last_good_checkpoint: None, .. } = &**known else {
+        panic!("{known:?}");
     };
     assert_eq!((what.as_str(), files.len()), ("loss_re", 4));
     let text = error.to_string();

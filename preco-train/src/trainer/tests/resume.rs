@@ -73,10 +73,11 @@ fn a_divergence_names_the_checkpoint_it_began_from_and_is_forgotten_once_past() 
     std::fs::write(at(4), "junk").expect("write");
     let resume = How { begin: Start::Resume, ..FRESH };
     let error = train_how(&config, None, root.path(), resume).expect_err("diverged");
-    let Error::Diverged { step: 3, last_good: Some(last_good), report: Some(report), .. } = error else {
+    let Error::Diverged(known) = error else {
         panic!("{error:?}");
     };
-    assert_eq!((last_good, report.clone()), (at(2), root.path().join("diverged.json")));
+    let report = root.path().join("diverged.json");
+    assert_eq!((known.step, known.last_good_checkpoint, known.report), (3, Some(at(2)), Some(report.clone())));
     assert!(report.exists());
     std::fs::write(at(2), good).expect("write");
     train_how(&config, None, root.path(), resume).expect("resume");
