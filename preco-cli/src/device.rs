@@ -117,6 +117,11 @@ fn parse(name: &str) -> Result<Asked> {
 }
 
 impl Device {
+    /// True where it is the processor.
+    pub(crate) fn is_processor(&self) -> bool {
+        matches!(self, Self::Cpu(_))
+    }
+
     /// The device in a few words.
     pub(crate) fn words(&self, processor: &str) -> String {
         match self {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::trainer::{Divergence, last_good_checkpoint};
+
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -65,30 +67,12 @@ pub enum Error {
         reason: String,
     },
     /// Loss or gradient are no longer numbers. The update did not happen; checkpoints stay.
-    #[error(
-        "{what} became {value} at step {step}{}. Images of the step: {}. {}. Lower the learning rate or lengthen the warm-up",
-        first_in(segment),
-        few(files),
-        last_good_checkpoint(last_good)
-    )]
-    Diverged {
-        /// The term of the loss, or the gradient.
-        what: String,
-        /// NaN or infinity.
-        value: f64,
-        /// Counted from 1.
-        step: u64,
-        /// The first segment whose gradient is bad, in the order of the network.
-        segment: Option<String>,
-        /// The images of the step.
-        files: Vec<String>,
-        /// What the run can continue from.
-        last_good: Option<PathBuf>,
-    },
+    #[error("{0}")]
+    Diverged(Box<Divergence>),
     /// A checkpoint could not be written. Earlier ones stay.
     #[error(
         "the checkpoint of step {step} was not saved: {source}. {}; make room, then continue with --resume",
-        last_good_checkpoint(last_good)
+        last_good_checkpoint(last_good.as_deref())
     )]
     Checkpoint {
         /// Updates done.
@@ -128,24 +112,5 @@ impl Error {
     /// A reading error.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Io { action: "read", path: path.into(), source }
-    }
-}
-
-fn first_in(segment: &Option<String>) -> String {
-    segment.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default()
-}
-
-/// How many names a message lists.
-const LISTED: usize = 4;
-
-fn few(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
-}
-
-fn last_good_checkpoint(path: &Option<PathBuf>) -> String {
-    match path {
-        Some(path) => format!("The last good checkpoint is {}", path.display()),
-        None => "There is no checkpoint yet".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The one training loop: load, forward, backward, clip, step, log, evaluate, save.
 
+mod divergence;
 mod memory;
 mod state;
 #[cfg(test)]
@@ -8,6 +9,8 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub use divergence::Divergence;
+pub(crate) use divergence::last_good_checkpoint;
 pub(crate) use state::foreign;
 pub use state::{Best, Identity, State, Unusable};
 
@@ -89,7 +92,7 @@ impl Trainer<'_> {
         let mut grads = backend.zeros(state.len);
         let micros = self.accumulate as u64;
         self.loader.accept(&state.unreadable);
-        records.begin(state.step, self.steps);
+        records.begin(state.step, self.steps)?;
         if self.is_tired(state) {
             return Ok(Ending::EarlyStop);
         }
@@ -108,7 +111,8 @@ impl Trainer<'_> {
             }
             let loss = Loss::mean(&losses);
             let share = 1.0 / self.accumulate as f64;
-            let norm = self.finite_norm(backend, step + 1, &loss, &grads, &indices)? * share;
+            let norm = self.finite_norm(backend, step + 1, &loss, &grads, &indices);
+            let norm = norm.map_err(|error| records.diverged(error))? * share;
             let clipped = self.clip.map_or(1.0, |max| clip::coefficient(norm, max));
             let lr = self.schedule.lr(step);
             state.optimiser.update(backend, &mut state.params, &grads, &self.groups, lr, share * clipped);
@@ -201,8 +205,10 @@ impl Trainer<'_> {
             let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
             files.sort();
             files.dedup();
-            let last_good = self.store.last_good(step - 1);
-            Err(Error::Diverged { what: what.to_owned(), value, step, segment, files, last_good })
+            let last_good_checkpoint = self.store.last_good(step - 1);
+            let what = what.to_owned();
+            let known = Divergence { step, what, value, segment, last_good_checkpoint, files, report: None };
+            Err(Error::Diverged(Box::new(known)))
         };
         let bad_loss = loss.not_finite();
         let norm = self.groups.norm(backend, grads);

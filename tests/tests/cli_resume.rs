@@ -97,11 +97,7 @@ fn killed_at_twenty_moments_a_run_ends_with_the_bytes_of_one_that_never_was() {
     let mut stream = Stream::new(11, "kill", 0, 0);
     let (mut kills, mut during_a_write) = (0, 0);
     while kills < 20 {
-        let begin = if checkpoints(&run).is_empty() {
-            format!("{RUN} {SAVING} --out run --force")
-        } else {
-            "pretrain --resume run".into()
-        };
+        let begin = begin(&run);
         let threads = 1 + stream.below(2);
         let mut child =
             start(root.path(), &format!("{begin} --threads {threads} --loader-threads {}", stream.below(3)));
@@ -127,14 +123,45 @@ fn killed_at_twenty_moments_a_run_ends_with_the_bytes_of_one_that_never_was() {
         kills += 1;
     }
     assert!(during_a_write >= 3, "only {during_a_write} kills hit a checkpoint being written");
-    let begin = if checkpoints(&run).is_empty() {
-        format!("{RUN} {SAVING} --out run --force")
-    } else {
-        "pretrain --resume run".into()
-    };
-    preco(root.path(), &begin).succeeded();
+    preco(root.path(), &begin(&run)).succeeded();
     assert_same(&run, &root.path().join("whole"), "after twenty kills");
     assert_eq!(steps_logged(&run), (1..=60).collect::<Vec<_>>());
+    for folder in [run.clone(), run.join("checkpoints"), run.join("best")] {
+        let entries = std::fs::read_dir(&folder).expect("list").flatten().map(|entry| entry.file_name());
+        let left: Vec<_> = entries.filter(|name| name.to_string_lossy().starts_with(".preco-")).collect();
+        assert!(left.is_empty(), "{left:?} in {}", folder.display());
+    }
+}
+
+/// How a run is started that may have been killed at any moment: without its settings it has not begun.
+fn begin(run: &Path) -> String {
+    match run.join("run.toml").exists() {
+        true => "pretrain --resume run".to_owned(),
+        false => format!("{RUN} {SAVING} --out run"),
+    }
+}
+
+#[test]
+fn killed_before_its_first_checkpoint_a_run_is_resumed_at_its_first_step() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    preco(root.path(), &format!("{RUN} {SAVING} --out whole")).succeeded();
+    let run = root.path().join("run");
+    for moment in [0, 3] {
+        let mut child = start(root.path(), &format!("{RUN} --save-every 0 --out run"));
+        let reached = || (run.join("run.toml").exists() && steps_logged(&run).len() >= moment).then_some(());
+        wait_for("the moment", reached);
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        assert!(checkpoints(&run).is_empty());
+        let done = preco(root.path(), "pretrain --resume run --save-every 2").succeeded();
+        assert!(done.stderr.contains("no checkpoint yet: starting from the first step"), "{}", done.stderr);
+        assert_same(&run, &root.path().join("whole"), "after a kill before the first checkpoint");
+        assert_eq!(steps_logged(&run), (1..=60).collect::<Vec<_>>());
+        std::fs::remove_dir_all(&run).expect("remove");
+    }
+    preco(root.path(), "pretrain --resume run").refused("run holds no run.toml, so there is no run to continue");
+    assert!(!run.exists());
 }
 
 fn child_ended(child: &mut std::process::Child) -> bool {
@@ -178,6 +205,7 @@ fn a_full_disk_costs_no_checkpoint() {
     preco(root.path(), &format!("{RUN} {SAVING} --out whole")).succeeded();
     // A checkpoint of pico takes 62 MB; 20,000 blocks are 10.
     let full = preco_on_a_full_disk(root.path(), &format!("{RUN} {SAVING} --out none"), 20_000);
+    assert_eq!(full.stderr.matches("os error").count(), 1, "the cause is told twice: {}", full.stderr);
     full.refused("the checkpoint of step 2 was not saved");
     let run = root.path().join("run");
     let mut child = start(root.path(), &format!("{RUN} {SAVING} --out run"));

@@ -13,7 +13,6 @@ pub(crate) use products::products;
 pub(crate) use train::train;
 
 use crate::cli::Processor;
-use crate::device::Device;
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
@@ -26,15 +25,10 @@ pub(crate) enum Bench {
 
 /// GFLOP/s that nothing can be faster than: register-only multiply-adds on all threads, or a GPU's large products.
 fn limit<B: Backend>(processor: &Processor, backend: &B) -> f64 {
-    match processor.device {
-        Device::Cpu(_) => processor_limit(processor),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(_) => product_limit(backend),
-    }
+    if processor.device.is_processor() { processor_limit(processor) } else { product_limit(backend) }
 }
 
 /// GFLOP/s of a large product in the type of activations: the best of a few.
-#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 fn product_limit<B: Backend>(backend: &B) -> f64 {
     const SIDE: usize = 8192;
     const ROUNDS: usize = 10;

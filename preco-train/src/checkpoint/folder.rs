@@ -4,7 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::store::CHECKPOINTS;
+use super::store::{CHECKPOINTS, Store};
 use crate::error::{Error, Result};
 
 /// Held for as long as the run lives; the system lets go of it when the process dies, however it dies.
@@ -12,13 +12,17 @@ const LOCK: &str = ".lock";
 /// The folder of the best parameters.
 const BEST: &str = "best";
 
+/// There once a run has come to its end.
+const MODEL: &str = "model.safetensors";
+
 /// Everything a run writes, files and folders.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     RunFolder::LOG,
     RunFolder::SETTINGS,
+    RunFolder::DIVERGED,
     RunFolder::SPLIT,
     RunFolder::REPORT,
-    "model.safetensors",
+    MODEL,
     "decoder.safetensors",
     "config.json",
     "preprocessor_config.json",
@@ -35,7 +39,7 @@ pub enum Start {
     Fresh,
     /// A run of its own, in place of whatever was there; that goes when the first step is done.
     Replace,
-    /// The run that is there goes on.
+    /// The run that is there goes on, from its first step where it has no checkpoint yet.
     Resume,
 }
 
@@ -55,6 +59,8 @@ impl RunFolder {
     pub const LOG: &str = "log.jsonl";
     /// The settings, merged from file and flags: a run can be started from them again.
     pub const SETTINGS: &str = "run.toml";
+    /// The step at which loss or gradient stopped being numbers.
+    pub const DIVERGED: &str = "diverged.json";
     /// Which image was trained on and which held out.
     pub const SPLIT: &str = "split.tsv";
     /// The page about the run.
@@ -70,17 +76,21 @@ impl RunFolder {
     /// [`Error::Output`] where it cannot be written, another run is in it, or what it holds does not suit `start`.
     pub fn open(path: &Path, start: Start) -> Result<Self> {
         let wrong = |reason: String| Error::Output { path: path.into(), reason };
-        let has_checkpoints = path.join(CHECKPOINTS).exists();
+        let has_checkpoint = !Store::new(path, 1).is_empty();
+        let has_model = path.join(MODEL).exists();
+        let can_go_on = has_checkpoint || path.join(RunFolder::SETTINGS).exists() && !has_model;
         if start == Start::Fresh
             && let Some(name) = PARTS.iter().find(|name| path.join(name).exists())
         {
-            let go_on = if has_checkpoints { ", continue it with --resume" } else { "" };
+            let go_on = if can_go_on { ", continue it with --resume" } else { "" };
             return Err(wrong(format!(
                 "holds a run already ({name}); choose another folder{go_on}, or replace it with --force"
             )));
         }
-        if start == Start::Resume && !has_checkpoints {
-            return Err(wrong("holds no checkpoints, so there is nothing to continue".to_owned()));
+        if start == Start::Resume && !can_go_on {
+            // From its first step it would be another run, in place of a model that is done.
+            let what = if has_model { "a finished model and no checkpoint" } else { "no run" };
+            return Err(wrong(format!("holds {what}, so there is nothing to continue")));
         }
         let mut missing: Vec<PathBuf> = path
             .ancestors()
@@ -147,7 +157,27 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Removes what an earlier run left: it must not be taken for this one's.
+    /// True where it holds anything that a run writes.
+    pub fn holds_run(&self) -> bool {
+        PARTS.iter().any(|name| self.path.join(name).exists())
+    }
+
+    /// Removes the report of a step that is past.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn forget_divergence(&self) -> Result<()> {
+        let path = self.file(Self::DIVERGED);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Io { action: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what an earlier run left, which must not be taken for this one's, but for the settings: those are replaced
+    /// in one go, so that a run that is killed meanwhile has some.
     ///
     /// # Errors
     /// [`Error::Io`] with the path of what stays.
@@ -156,7 +186,8 @@ impl RunFolder {
         let events = events.filter(|path| {
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("events.out.tfevents."))
         });
-        for path in PARTS.iter().map(|name| self.path.join(name)).chain(events).filter(|path| path.exists()) {
+        let parts = PARTS.iter().filter(|name| **name != Self::SETTINGS).map(|name| self.path.join(name));
+        for path in parts.chain(events).filter(|path| path.exists()) {
             let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             removed.map_err(|source| Error::Io { action: "remove", path, source })?;
         }
@@ -198,6 +229,7 @@ mod tests {
         let error = RunFolder::open(root.path(), Start::Fresh).expect_err("occupied").to_string();
         assert!(error.contains("config.json") && error.contains("--force") && !error.contains("--resume"), "{error}");
         std::fs::create_dir(root.path().join(CHECKPOINTS)).expect("create");
+        std::fs::write(root.path().join("checkpoints/step-0000000001.safetensors"), "").expect("write");
         let error = RunFolder::open(root.path(), Start::Fresh).expect_err("occupied").to_string();
         assert!(error.contains("--resume"), "{error}");
         let folder = RunFolder::open(root.path(), Start::Replace).expect("open");
@@ -239,9 +271,18 @@ mod tests {
     #[test]
     fn nothing_can_be_continued_where_nothing_was_saved() {
         let root = tempfile::tempdir().expect("temporary folder");
-        let error = RunFolder::open(&root.path().join("none"), Start::Resume).expect_err("empty").to_string();
-        assert!(error.contains("nothing to continue"), "{error}");
+        let refused =
+            |folder: &str| RunFolder::open(&root.path().join(folder), Start::Resume).expect_err("refused").to_string();
+        assert!(refused("none").ends_with("holds no run, so there is nothing to continue"), "{}", refused("none"));
         assert_eq!(std::fs::read_dir(root.path()).expect("list").count(), 0);
+        let done = root.path().join("done");
+        std::fs::create_dir_all(done.join(CHECKPOINTS)).expect("create");
+        for name in [RunFolder::SETTINGS, MODEL] {
+            std::fs::write(done.join(name), "").expect("write");
+        }
+        assert!(refused("done").contains("a finished model and no checkpoint"), "{}", refused("done"));
+        std::fs::remove_file(done.join(MODEL)).expect("remove");
+        RunFolder::open(&done, Start::Resume).expect("a run before its first checkpoint");
     }
 
     #[test]

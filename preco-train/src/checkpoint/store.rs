@@ -115,6 +115,11 @@ impl Store {
         Err(Error::Resume { path: self.folder.clone(), reason })
     }
 
+    /// True where there is no checkpoint, whole or not.
+    pub fn is_empty(&self) -> bool {
+        self.list().is_empty()
+    }
+
     /// The newest checkpoint of at most `done` updates: later ones were passed over.
     pub fn last_good(&self, done: u64) -> Option<PathBuf> {
         let known = self.list().into_iter().rev();

@@ -8,13 +8,18 @@ use crate::datasets::split::Split;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
 
-/// The records of one run. Nothing is written, and nothing of an earlier run removed, before the first step is done.
+/// The records of one run.
+///
+/// Before the first step is done nothing of an earlier run is touched, and where there is none only the settings are
+/// written: by them a killed run can be resumed. They go again on drop where no step was done.
 pub struct Records<'a> {
     folder: &'a RunFolder,
     settings: &'a str,
     split: Option<&'a Split>,
     progress: &'a mut dyn Progress,
     resumed_at: Option<u64>,
+    /// The settings were written and nothing has happened yet.
+    provisional: bool,
     files: Option<Files>,
     waited: f64,
     took: f64,
@@ -33,7 +38,17 @@ impl<'a> Records<'a> {
         split: Option<&'a Split>,
         progress: &'a mut dyn Progress,
     ) -> Self {
-        Self { folder, settings, split, progress, resumed_at: None, files: None, waited: 0.0, took: 0.0 }
+        Self {
+            folder,
+            settings,
+            split,
+            progress,
+            resumed_at: None,
+            provisional: false,
+            files: None,
+            waited: 0.0,
+            took: 0.0,
+        }
     }
 
     /// The run goes on after `step` updates: what was logged of later ones is forgotten.
@@ -47,8 +62,16 @@ impl<'a> Records<'a> {
     }
 
     /// The run begins, `done` of `steps` updates being done.
-    pub fn begin(&mut self, done: u64, steps: u64) {
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path that cannot be written.
+    pub fn begin(&mut self, done: u64, steps: u64) -> Result<()> {
+        if done < steps && !self.folder.holds_run() {
+            self.write_settings()?;
+            self.provisional = true;
+        }
         self.progress.begin(done, steps);
+        Ok(())
     }
 
     /// An update is done.
@@ -91,6 +114,18 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
+    /// Loss or gradient are no numbers: writes what `error` knows, and names the file in it.
+    pub fn diverged(&mut self, mut error: Error) -> Error {
+        if let Error::Diverged(known) = &mut error {
+            match known.write(self.folder.file(RunFolder::DIVERGED)) {
+                Ok(()) => self.provisional = false,
+                // The error at hand is the one to tell.
+                Err(failed) => tracing::warn!(error = %failed, "the step's images are not listed"),
+            }
+        }
+        error
+    }
+
     /// A checkpoint is whole on the disk.
     pub fn saved(&mut self, path: &Path) {
         tracing::info!(path = %path.display(), "checkpoint");
@@ -104,12 +139,13 @@ impl<'a> Records<'a> {
     fn files(&mut self) -> Result<&mut Files> {
         if self.files.is_none() {
             let log = self.folder.file(RunFolder::LOG);
-            if self.resumed_at.is_none() {
-                self.folder.clear()?;
+            // First: whatever of an earlier run a kill leaves beside them is known as foreign by them.
+            self.write_settings()?;
+            self.provisional = false;
+            match self.resumed_at {
+                Some(_) => self.folder.forget_divergence()?,
+                None => self.folder.clear()?,
             }
-            let settings: PathBuf = self.folder.file(RunFolder::SETTINGS);
-            preco_core::files::write_atomic(&settings, |out| out.write_all(self.settings.as_bytes()))
-                .map_err(|source| Error::Io { action: "write", path: settings, source })?;
             if let Some(split) = self.split {
                 split.write_manifest(&self.folder.file(RunFolder::SPLIT))?;
             }
@@ -121,6 +157,21 @@ impl<'a> Records<'a> {
             self.files = Some(Files { lines, events });
         }
         self.files.as_mut().ok_or_else(|| Error::config("the log is not open"))
+    }
+
+    fn write_settings(&self) -> Result<()> {
+        let path: PathBuf = self.folder.file(RunFolder::SETTINGS);
+        preco_core::files::write_atomic(&path, |out| out.write_all(self.settings.as_bytes()))
+            .map_err(|source| Error::Io { action: "write", path, source })
+    }
+}
+
+impl Drop for Records<'_> {
+    fn drop(&mut self) {
+        if self.provisional {
+            // A run that never did a step leaves nothing; where this fails it can be resumed at its first.
+            let _ = std::fs::remove_file(self.folder.file(RunFolder::SETTINGS));
+        }
     }
 }
 

@@ -16,11 +16,12 @@ use preco_core::preco::{Method, PrecoConfig};
 use preco_core::simd::Level;
 
 use crate::checkpoint::{RunFolder, Start};
+use crate::datasets::ImageSource;
 use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
 use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
-use crate::trainer::Ending;
+use crate::trainer::{Divergence, Ending};
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
 fn config() -> Pretrain {
@@ -175,20 +176,81 @@ fn training_lowers_every_term_of_both_methods() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_leaves_nothing() {
+fn a_loss_that_is_no_number_stops_the_run_and_leaves_the_names_of_its_images() {
     let root = tempfile::tempdir().expect("temporary folder");
     let folder = root.path().join("run");
     let model = preco_core::preco::Preco::new(&config().model).expect("model");
     let mut start = model.layout().init(0);
     start[model.layout().get("norm.bias").expect("segment").range.start] = f32::NAN;
     let error = train(&config(), Some(start), &folder).expect_err("diverged");
-    let Error::Diverged { what, step: 1, segment: Some(_), files, last_good: None, .. } = &error else {
+    let Error::Diverged(known) = &error else {
         panic!("{error:?}");
+    };
+    let Divergence { what, step: 1, segment: Some(_), files, last_good_checkpoint: None, .. } = &**known else {
+        panic!("{known:?}");
     };
     assert_eq!((what.as_str(), files.len()), ("loss_re", 4));
     let text = error.to_string();
     assert!(text.contains("loss_re became NaN at step 1, first in ") && text.contains("scene-1-"), "{text}");
+    let mut left: Vec<_> = std::fs::read_dir(&folder).expect("list").flatten().map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["diverged.json", "run.toml"]);
+    assert!(text.contains(&format!("all in {}", folder.join("diverged.json").display())), "{text}");
+    let report = std::fs::read_to_string(folder.join("diverged.json")).expect("read");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let want = serde_json::json!({
+        "step": 1, "what": "loss_re", "value": "NaN", "segment": report["segment"], "files": files,
+        "last_good_checkpoint": null,
+    });
+    assert_eq!(report, want);
+    assert!(report["segment"].is_string());
+    // Another start replaces both.
+    train_how(&config(), None, &folder, How { begin: Start::Replace, ..FRESH }).expect("run");
+    assert!(!folder.join("diverged.json").exists() && folder.join("model.safetensors").exists());
+}
+
+/// Eight scenes, of which some cannot be read.
+struct Damaged(SceneGenerator, &'static [usize]);
+
+impl Damaged {
+    fn at(unreadable: &'static [usize]) -> Arc<Self> {
+        Arc::new(Self(SceneGenerator::new(1, 32, 8), unreadable))
+    }
+}
+
+impl ImageSource for Damaged {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn image(&self, index: usize) -> Result<preco_core::imagery::Rgb8> {
+        if self.1.contains(&index) {
+            return Err(Error::data(Path::new(&self.name(index)), "is cut off"));
+        }
+        self.0.image(index)
+    }
+    fn label(&self, index: usize) -> Option<usize> {
+        self.0.label(index)
+    }
+    fn name(&self, index: usize) -> String {
+        self.0.name(index)
+    }
+    fn classes(&self) -> &[String] {
+        self.0.classes()
+    }
+}
+
+#[test]
+fn a_run_whose_first_step_fails_leaves_nothing() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path().join("run");
+    let images = || Damaged::at(&[0, 1, 2, 3, 4, 5, 6, 7]);
+    train_on(images(), &config(), None, &folder, FRESH).expect_err("no image");
     assert!(!folder.exists());
+    // And an earlier one is what it was.
+    train(&config(), None, &folder).expect("run");
+    let before = (weights(&folder), std::fs::read(folder.join("run.toml")).expect("read"));
+    train_on(images(), &config(), None, &folder, How { begin: Start::Replace, ..FRESH }).expect_err("no image");
+    assert!(before == (weights(&folder), std::fs::read(folder.join("run.toml")).expect("read")));
 }
 
 /// Everything of the last checkpoint: parameters, average, moments and position.

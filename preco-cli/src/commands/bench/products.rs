@@ -9,7 +9,7 @@ use preco_core::backend::{Backend, Epilogue, Operand};
 use preco_core::nn::params::Layout;
 use serde::Serialize;
 
-use super::{median, processor_processor_limit};
+use super::{median, processor_limit};
 use crate::cli::Processor;
 use crate::names;
 use crate::output::Report;

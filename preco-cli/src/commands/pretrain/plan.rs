@@ -38,7 +38,16 @@ pub(crate) fn settings(args: &Args, threads: Option<usize>) -> Result<Args> {
     let args = &Args { threads, ..args.clone() };
     let file = match (&args.config, &args.resume) {
         (Some(file), _) => file.clone(),
-        (None, Some(run)) => run.join(RunFolder::SETTINGS),
+        (None, Some(run)) => {
+            let file = run.join(RunFolder::SETTINGS);
+            ensure!(
+                file.exists(),
+                "{} holds no {}, so there is no run to continue",
+                run.display(),
+                RunFolder::SETTINGS
+            );
+            file
+        }
         (None, None) => return Ok(args.clone()),
     };
     let layered = config::layered(&file, args, &RULES)?;

@@ -1,7 +1,6 @@
 //! Runs that are stopped and go on.
 
 use super::*;
-use crate::datasets::ImageSource;
 
 #[test]
 fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
@@ -39,28 +38,50 @@ fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
     }
 }
 
-/// Eight scenes, three of which cannot be read.
-struct Damaged(SceneGenerator);
-
-impl ImageSource for Damaged {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn image(&self, index: usize) -> Result<preco_core::imagery::Rgb8> {
-        match index {
-            1 | 4 | 6 => Err(Error::data(Path::new(&self.name(index)), "is cut off")),
-            _ => self.0.image(index),
+#[test]
+fn a_run_stopped_before_its_first_checkpoint_begins_again_and_ends_with_the_same_bytes() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let config = Pretrain { length: Length::Steps(5), ema: Some(0.9), evaluate_every: 2, ..config() };
+    let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
+    train(&config, None, &whole).expect("run");
+    train_how(&config, None, &cut, How { stop_after: 3, ..FRESH }).expect("run");
+    for gone in ["checkpoints/step-0000000003.safetensors", "checkpoints"] {
+        let gone = cut.join(gone);
+        if gone.is_dir() { std::fs::remove_dir_all(gone) } else { std::fs::remove_file(gone) }.expect("remove");
+        let (done, said) = train_how(&config, None, &cut, How { begin: Start::Resume, ..FRESH }).expect("resume");
+        assert_eq!((done.steps, said), (5, vec!["no checkpoint yet: starting from the first step".to_owned()]));
+        assert!(weights(&cut) == weights(&whole) && checkpoint(&cut) == checkpoint(&whole));
+        let steps: Vec<_> = crate::log::read_steps(&cut.join("log.jsonl")).expect("log");
+        assert_eq!(steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        for end in ["model.safetensors", "decoder.safetensors"] {
+            std::fs::remove_file(cut.join(end)).expect("remove");
         }
     }
-    fn label(&self, index: usize) -> Option<usize> {
-        self.0.label(index)
-    }
-    fn name(&self, index: usize) -> String {
-        self.0.name(index)
-    }
-    fn classes(&self) -> &[String] {
-        self.0.classes()
-    }
+}
+
+#[test]
+fn a_divergence_names_the_checkpoint_it_began_from_and_is_forgotten_once_past() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let config = Pretrain { length: Length::Steps(6), ..config() };
+    train_how(&config, None, root.path(), How { stop_after: 2, ..FRESH }).expect("run");
+    let at = |step: u64| root.path().join(format!("checkpoints/step-{step:010}.safetensors"));
+    let good = std::fs::read(at(2)).expect("read");
+    let (about, mut buffers) = crate::checkpoint::file::read(&at(2)).expect("read");
+    buffers.get_mut("params").expect("parameters").fill(f32::NAN);
+    let buffers: Vec<_> = buffers.iter().map(|(name, values)| (name.as_str(), values.as_slice())).collect();
+    crate::checkpoint::file::write(&at(2), &about, &buffers).expect("write");
+    std::fs::write(at(4), "junk").expect("write");
+    let resume = How { begin: Start::Resume, ..FRESH };
+    let error = train_how(&config, None, root.path(), resume).expect_err("diverged");
+    let Error::Diverged(known) = error else {
+        panic!("{error:?}");
+    };
+    let report = root.path().join("diverged.json");
+    assert_eq!((known.step, known.last_good_checkpoint, known.report), (3, Some(at(2)), Some(report.clone())));
+    assert!(report.exists());
+    std::fs::write(at(2), good).expect("write");
+    train_how(&config, None, root.path(), resume).expect("resume");
+    assert!(!report.exists());
 }
 
 #[test]
@@ -70,7 +91,7 @@ fn a_resumed_run_meets_its_limit_of_unreadable_images_at_the_same_step() {
     let config = Pretrain { batch_size: 1, length: Length::Steps(9), max_unreadable: 2, ..config() };
     let run = |name: &str, how: How| {
         let folder = root.path().join(name);
-        let result = train_on(Arc::new(Damaged(SceneGenerator::new(1, 32, 8))), &config, None, &folder, how);
+        let result = train_on(Damaged::at(&[1, 4, 6]), &config, None, &folder, how);
         let steps = crate::log::read_steps(&folder.join("log.jsonl")).map_or(0, |steps| steps.len());
         (result.map(|(outcome, _)| outcome.ending), steps)
     };
