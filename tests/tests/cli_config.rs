@@ -107,7 +107,7 @@ fn threads_may_stand_in_a_file_and_come_back_only_where_they_were_given() {
     let root = tempfile::tempdir().expect("temporary folder");
     std::fs::write(root.path().join("two.toml"), "threads = 2\nsteps = 1\nbatch-size = 2\n").expect("write");
     let run = preco(root.path(), "pretrain --config two.toml --input-size 32 --out run").succeeded();
-    assert!(run.stderr.contains(", 2 threads,"), "{}", run.stderr);
+    assert!(run.stderr.contains(" on 2 threads,"), "{}", run.stderr);
     let saved = std::fs::read_to_string(root.path().join("run/run.toml")).expect("settings");
     assert!(saved.contains("\nthreads = 2\n"), "{saved}");
     let shown = |flags: &str| preco(root.path(), &format!("config show {flags}")).succeeded().stdout;

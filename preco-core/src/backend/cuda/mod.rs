@@ -15,11 +15,14 @@ mod driver;
 mod emulator;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod launches;
 mod memory;
 mod objective;
 mod operations;
+mod products;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
+mod updates;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

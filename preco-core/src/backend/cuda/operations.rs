@@ -2,105 +2,17 @@
 
 use std::ops::Range;
 
-use super::driver::{Argument, Factor, Pointer, Product};
+use super::driver::Argument;
+use super::launches::{bytes_of, int, long, patches, pointer};
 use super::memory::{Buffer, Kind, Region};
-use super::{Cuda, Precision, attention, columns, objective};
+use super::{Cuda, Precision, attention, columns, objective, products, updates};
 use crate::backend::{Backend, Epilogue, Operand, View};
 use crate::error::Result;
 use crate::ops::merge_patches::MergeGeometry;
 use crate::ops::patchify::PatchGeometry;
 use crate::ops::window_attention::WindowGeometry;
 use crate::preco::{Objective, Terms};
-use crate::update::{self, AdamWGroup};
-
-/// Threads of a block that works element by element, and blocks that keep every device busy.
-const THREADS: usize = 256;
-const MOST_BLOCKS: usize = 4096;
-/// Rows of a block that gives each a warp.
-const WARPS: usize = 8;
-/// Elements of a block of the optimiser: `CHUNK` of `update/kernel.cu`.
-const UPDATE_CHUNK: usize = 8192;
-
-impl Cuda {
-    /// Queues a kernel over `len` elements, `vector` to a thread.
-    fn elementwise(&self, kernel: String, len: usize, vector: usize, arguments: Vec<Argument>) {
-        let blocks = len.div_ceil(vector * THREADS).min(MOST_BLOCKS);
-        self.device.launch(kernel, [blocks, 1], [THREADS as u32, 1], 0, arguments);
-    }
-
-    /// Queues a kernel over rows, a warp for each.
-    fn rowwise(&self, kernel: String, rows: usize, arguments: Vec<Argument>) {
-        self.device.launch(kernel, [rows.div_ceil(WARPS), 1], [32, WARPS as u32], 0, arguments);
-    }
-
-    /// Brings the copy in bf16 up to date, where there is one.
-    fn refresh_half(&self, parameters: &Region, len: usize) {
-        if let Some(half) = parameters.half {
-            let arguments = vec![parameters.at(0).into(), half.into(), long(len)];
-            self.elementwise("cast_f32_bf16".to_owned(), len, 1, arguments);
-        }
-    }
-
-    fn neighbours(&self, kernel: &str, geometry: &MergeGeometry, len: usize, from: &Region, to: &mut Region) {
-        assert_eq!(from.kind, to.kind, "merging changes no type");
-        let ([rows, columns], channels) = (geometry.grid, geometry.channels);
-        let vector = columns::vector(channels);
-        let arguments = vec![from.at(0).into(), to.at(0).into(), long(len), int(rows), int(columns), int(channels)];
-        self.elementwise(format!("{kernel}_{}_v{vector}", to.kind.tail()), len, vector, arguments);
-    }
-
-    fn check_len(what: &str, region: &Region, len: usize) {
-        assert!(region.len >= len, "{what} has {} elements, {len} are needed", region.len);
-    }
-
-    /// A factor of a product in the type `kind`: parameters have a copy in bf16.
-    fn factor(operand: &Operand<Self>, kind: Kind, len: usize) -> Factor {
-        let View { slice, range } = &operand.view;
-        assert!(range.len() >= len && slice.len >= range.end, "a factor has {} of {len} elements", range.len());
-        let transposed = operand.transposed;
-        if slice.kind == kind {
-            return Factor { pointer: slice.at(range.start), kind, transposed };
-        }
-        let half = slice.half.filter(|_| kind == Kind::Bf16);
-        let half = half.expect("the parameters of a product come from Backend::parameters");
-        Factor { pointer: half + (range.start * Kind::Bf16.bytes()) as Pointer, kind, transposed }
-    }
-
-    fn product(
-        &self,
-        shape: [usize; 3],
-        a: &Operand<Self>,
-        b: &Operand<Self>,
-        c: &Region,
-        at: usize,
-        accumulate: bool,
-    ) {
-        let [m, n, k] = shape;
-        Self::check_len("a product", c, at + m * n);
-        let kinds = [a.view.slice.kind, b.view.slice.kind];
-        let kind = if kinds.contains(&Kind::Bf16) { Kind::Bf16 } else { Kind::F32 };
-        let (a, b) = (Self::factor(a, kind, m * k), Self::factor(b, kind, k * n));
-        self.device.product(&Product { shape, a, b, c: c.at(at), c_kind: c.kind, accumulate });
-    }
-}
-
-fn pointer(view: &View<Cuda>) -> Pointer {
-    assert!(view.range.end <= view.slice.len, "{:?} of {} elements", view.range, view.slice.len);
-    view.slice.at(view.range.start)
-}
-
-fn int(n: usize) -> Argument {
-    Argument::from(i32::try_from(n).expect("a size below 2^31"))
-}
-
-fn long(n: usize) -> Argument {
-    Argument::from(n as i64)
-}
-
-fn bytes_of(values: &[f32]) -> &[u8] {
-    // SAFETY: every f32 is four bytes.
-    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
+use crate::update::AdamWGroup;
 
 impl Backend for Cuda {
     type Slice = Region;
@@ -221,27 +133,7 @@ impl Backend for Cuda {
     }
 
     fn gemm(&self, shape: [usize; 3], a: Operand<Self>, b: Operand<Self>, c: &mut Region, epilogue: Epilogue<Self>) {
-        let [m, n, _] = shape;
-        self.product(shape, &a, &b, c, 0, false);
-        let Epilogue { bias, scale, residual, gelu } = epilogue;
-        if bias.is_none() && scale.is_none() && residual.is_none() && gelu.is_none() {
-            return;
-        }
-        let alike = residual.iter().map(|region| region.kind).chain(gelu.iter().map(|region| region.kind));
-        assert!(alike.into_iter().all(|kind| kind == c.kind), "what is added to a product has its type");
-        let (len, vector) = (m * n, columns::vector(n));
-        let or_null = |pointer: Option<Pointer>| Argument::from(pointer.unwrap_or(0));
-        let arguments = vec![
-            c.at(0).into(),
-            or_null(bias.as_ref().map(pointer)),
-            or_null(scale.map(|(factors, _)| factors.at(0))),
-            int(scale.map_or(1, |(_, rows)| rows)),
-            or_null(residual.map(|region| region.at(0))),
-            or_null(gelu.map(|region| region.at(0))),
-            long(len),
-            int(n),
-        ];
-        self.elementwise(format!("finish_product_{}_v{vector}", c.kind.tail()), len, vector, arguments);
+        products::finish(self, shape, [&a, &b], c, epilogue);
     }
 
     fn gemm_accumulate(
@@ -252,7 +144,7 @@ impl Backend for Cuda {
         c: &mut Region,
         into: Range<usize>,
     ) {
-        self.product(shape, &a, &b, c, into.start, true);
+        products::product(self, shape, [&a, &b], c, into.start, true);
     }
 
     fn add_column_sums(&self, x: &Region, rows: usize, columns: usize, sums: &mut Region, into: Range<usize>) {
@@ -498,42 +390,11 @@ impl Backend for Cuda {
         m: &mut Region,
         v: &mut Region,
     ) {
-        update::check(groups.iter().map(|group| &group.range), parameters.len);
-        let (mut table, mut blocks) = (Vec::new(), 0);
-        for AdamWGroup { range, factors } in groups {
-            table.extend(span(range, &mut blocks));
-            let update::AdamWFactors { keep, grad, one_minus_beta1, beta2, one_minus_beta2, size, root, eps } =
-                *factors;
-            let factors = [keep, grad, one_minus_beta1, beta2, one_minus_beta2, size, root, eps];
-            table.extend(factors.iter().flat_map(|factor| factor.to_le_bytes()));
-        }
-        let table = self.device.stage(&table);
-        let arguments = vec![
-            table.into(),
-            int(groups.len()),
-            parameters.at(0).into(),
-            gradients.at(0).into(),
-            m.at(0).into(),
-            v.at(0).into(),
-            parameters.half.unwrap_or(0).into(),
-        ];
-        self.device.launch("adamw".to_owned(), [blocks, 1], [THREADS as u32, 1], 0, arguments);
+        updates::adamw(self, groups, parameters, gradients, [m, v]);
     }
 
     fn sum_squares(&self, values: &Region, ranges: &[Range<usize>]) -> f64 {
-        update::check(ranges.iter(), values.len);
-        let (mut table, mut blocks) = (Vec::new(), 0);
-        for range in ranges {
-            table.extend(span(range, &mut blocks));
-        }
-        let table = self.device.stage(&table);
-        let sums = self.device.workspace(8 * blocks);
-        let arguments = vec![table.into(), int(ranges.len()), values.at(0).into(), sums.into()];
-        self.device.launch("sum_squares".to_owned(), [blocks, 1], [THREADS as u32, 1], 0, arguments);
-        let mut bytes = vec![0; 8 * blocks];
-        self.device.download(sums, &mut bytes);
-        let sums = bytes.chunks_exact(8).map(|raw| f64::from_le_bytes(std::array::from_fn(|byte| raw[byte])));
-        sums.sum()
+        updates::sum_squares(self, values, ranges)
     }
 
     fn move_average(&self, average: &mut Region, parameters: &Region, share: f32) {
@@ -543,19 +404,4 @@ impl Backend for Cuda {
         self.elementwise("move_average".to_owned(), len, 1, arguments);
         self.refresh_half(average, len);
     }
-}
-
-fn patches(geometry: &PatchGeometry, len: usize, from: &Region, to: &Region) -> Vec<Argument> {
-    let PatchGeometry { channels, size: [height, width], patch } = *geometry;
-    let mut arguments: Vec<Argument> = vec![from.at(0).into(), to.at(0).into(), long(len)];
-    arguments.extend([channels, height, width, patch].map(int));
-    arguments
-}
-
-/// A `Span` of `update/kernel.cu`; counts its blocks.
-fn span(range: &Range<usize>, blocks: &mut usize) -> Vec<u8> {
-    let first = *blocks;
-    *blocks += range.len().div_ceil(UPDATE_CHUNK);
-    let words = [range.start as u64, range.len() as u64, first as u64];
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
