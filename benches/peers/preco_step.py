@@ -5,17 +5,21 @@ branches as one batch, which is its faster setting. Needs torch and timm (`pip i
 """
 import argparse
 import os
-import resource
 import time
+
+from peer import SIZES, peak_gb, setting, synchronise
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("batch", type=int)
 parser.add_argument("threads", type=int)
 parser.add_argument("dtype", choices=["f32", "bf16"])
-parser.add_argument("--model", default="base", choices=["base", "pico"])
+parser.add_argument("--model", default="base", choices=list(SIZES))
 parser.add_argument("--img", type=int, default=192)
 parser.add_argument("--stacked", action="store_true")
 parser.add_argument("--steps", type=int, default=3)
+parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+parser.add_argument("--compile", action="store_true")
+parser.add_argument("--attention", default="sdpa", choices=["sdpa", "eager"])
 args = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
@@ -26,10 +30,7 @@ from torch.nn.functional import pixel_shuffle  # noqa: E402
 
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)
-SIZES = {
-    "base": dict(embed_dim=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32), window_size=6),
-    "pico": dict(embed_dim=32, depths=(2, 2, 6, 2), num_heads=(2, 4, 8, 16), window_size=8),
-}
+timm.layers.set_fused_attn(args.attention == "sdpa")
 
 
 class PReCo(nn.Module):
@@ -63,29 +64,32 @@ class PReCo(nn.Module):
         return distance(masked, image) + distance(prompt, image) + distance(masked, prompt)
 
 
-model = PReCo()
-optimiser = torch.optim.AdamW(model.parameters(), 1e-5, weight_decay=0.05)
+model = PReCo().to(args.device)
+forward = torch.compile(model) if args.compile else model
+optimiser = torch.optim.AdamW(model.parameters(), 1e-5, weight_decay=0.05, fused=args.device == "cuda" or None)
 cells_per_side = args.img // 32
-image = torch.randn(args.batch, 3, args.img, args.img)
-cells = (torch.rand(args.batch, cells_per_side, cells_per_side) < 0.6).float()
+image = torch.randn(args.batch, 3, args.img, args.img, device=args.device)
+cells = (torch.rand(args.batch, cells_per_side, cells_per_side, device=args.device) < 0.6).float()
 
 
 def step():
     optimiser.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
-        loss = model(image, cells)
+    with torch.autocast(args.device, torch.bfloat16, enabled=args.dtype == "bf16"):
+        loss = forward(image, cells)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     optimiser.step()
     return loss.item()
 
 
-step()
+for _ in range(1 if args.device == "cpu" else 5):
+    step()
 seconds = []
 for _ in range(args.steps):
+    synchronise(args.device)
     started = time.perf_counter()
     step()
+    synchronise(args.device)
     seconds.append(time.perf_counter() - started)
 median = sorted(seconds)[len(seconds) // 2]
-peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-print(f"{args.model} {args.img} b{args.batch} {args.threads}T {args.dtype}: {args.batch / median:.3f} img/s, peak {peak_gb:.2f} GB")
+print(f"step {setting(args)}: {args.batch / median:.3f} img/s, peak {peak_gb(args.device):.2f} GB")

@@ -70,7 +70,12 @@ pub(crate) struct Processor {
 impl Processor {
     /// What computes, in a few words.
     pub(crate) fn words(&self) -> String {
-        self.device.words(&format!("{} threads, {}", self.threads, self.level))
+        self.device.words(&format!(
+            "{} thread{}, {}",
+            self.threads,
+            if self.threads == 1 { "" } else { "s" },
+            self.level
+        ))
     }
 }
 
@@ -106,6 +111,7 @@ impl Cli {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
+            Command::Bench(bench::Bench::Encode(args)) => output::print(&bench::encode(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }

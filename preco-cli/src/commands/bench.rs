@@ -1,5 +1,6 @@
 //! `bench`: how fast, how much memory, beside the machine's limit and beside a peer measured in the same run.
 
+mod encode;
 mod products;
 mod train;
 
@@ -9,6 +10,7 @@ use preco_core::backend::{Backend, Epilogue, Operand};
 use preco_core::simd::peak;
 use rayon::prelude::*;
 
+pub(crate) use encode::encode;
 pub(crate) use products::products;
 pub(crate) use train::train;
 
@@ -19,6 +21,8 @@ use crate::cli::Processor;
 pub(crate) enum Bench {
     /// A pre-training step: forward, backward, clipping, AdamW
     Train(train::Args),
+    /// An encoder's forward pass: images to embeddings
+    Encode(encode::Args),
     /// The matrix products of an encoder's layers, one by one
     Products(products::Args),
 }

@@ -4,12 +4,15 @@
 //! first error is kept, whatever is asked for after it does nothing, and [`Backend::check`](crate::backend::Backend::check)
 //! tells.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::driver::{Argument, Driver, Launch, Pointer, Product, Recording};
 use crate::error::{Error, Result};
+
+/// What tests want fresh memory to hold: NaN in either type.
+const POISON: u8 = 0xff;
 
 /// Memory that grows to the largest need and is used in the order of the stream.
 #[derive(Default)]
@@ -30,6 +33,7 @@ pub(super) struct Device {
     /// Changes with every allocation: a recording holds addresses.
     generation: AtomicU64,
     recordings: Mutex<HashMap<u64, State>>,
+    poisons: AtomicBool,
 }
 
 /// How far the work of one key is.
@@ -60,6 +64,7 @@ impl Device {
             staging: Mutex::default(),
             generation: AtomicU64::new(0),
             recordings: Mutex::default(),
+            poisons: AtomicBool::new(false),
         }
     }
 
@@ -88,7 +93,15 @@ impl Device {
             return 0;
         }
         self.generation.fetch_add(1, Ordering::Relaxed);
-        self.attempt(|driver| driver.allocate(bytes)).unwrap_or(0)
+        let poisons = self.poisons.load(Ordering::Relaxed);
+        let allocate = |driver: &dyn Driver| {
+            let pointer = driver.allocate(bytes)?;
+            if poisons {
+                driver.set(pointer, POISON, bytes)?;
+            }
+            Ok(pointer)
+        };
+        self.attempt(allocate).unwrap_or(0)
     }
 
     pub(super) fn free(&self, pointer: Pointer, bytes: usize) {
@@ -100,7 +113,7 @@ impl Device {
 
     pub(super) fn zero(&self, pointer: Pointer, bytes: usize) {
         if bytes > 0 {
-            self.attempt(|driver| driver.zero(pointer, bytes));
+            self.attempt(|driver| driver.set(pointer, 0, bytes));
         }
     }
 
@@ -206,12 +219,20 @@ impl Device {
         lock(&self.recordings).insert(key, next);
     }
 
-    /// The kernels of the recording under `key`, those of others included; `None` where there is no recording.
-    pub(super) fn recorded_kernels(&self, key: u64) -> Option<Result<Vec<String>>> {
-        match lock(&self.recordings).get(&key) {
-            Some(State::Recorded(_, recording)) => Some(recording.kernels()),
-            _ => None,
+    /// The kernels of all recordings, those of others included.
+    pub(super) fn recorded_kernels(&self) -> Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for state in lock(&self.recordings).values() {
+            if let State::Recorded(_, recording) = state {
+                names.extend(recording.kernels()?);
+            }
         }
+        Ok(names)
+    }
+
+    /// From here on fresh memory holds NaN, as a test's should.
+    pub(super) fn poison(&self) {
+        self.poisons.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn synchronise(&self) {

@@ -83,8 +83,8 @@ pub(super) trait Driver: Send + Sync {
     /// Gives memory back once the work queued so far is done.
     fn free(&self, pointer: Pointer, bytes: usize);
 
-    /// Sets bytes to zero.
-    fn zero(&self, pointer: Pointer, bytes: usize) -> Result<()>;
+    /// Sets every one of `bytes` to `value`.
+    fn set(&self, pointer: Pointer, value: u8, bytes: usize) -> Result<()>;
 
     /// Host to device; the bytes may be changed on return.
     fn upload(&self, bytes: &[u8], to: Pointer) -> Result<()>;

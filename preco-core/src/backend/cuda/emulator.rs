@@ -50,7 +50,7 @@ pub(super) fn kernels() -> Vec<String> {
 enum Work {
     Launch(Launch),
     Product(Product),
-    Zero(Pointer, usize),
+    Set(Pointer, u8, usize),
     Copy(Pointer, Pointer, usize),
 }
 
@@ -64,12 +64,14 @@ struct State {
 /// The CPU as a device.
 pub(super) struct Emulator {
     backwards: bool,
+    /// Bytes that may be allocated.
+    room: usize,
     state: Arc<Mutex<State>>,
 }
 
 impl Emulator {
-    pub(super) fn new(backwards: bool) -> Self {
-        Self { backwards, state: Arc::default() }
+    pub(super) fn new(backwards: bool, room: usize) -> Self {
+        Self { backwards, room, state: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,7 +97,7 @@ fn run(work: &Work, backwards: bool) -> Result<()> {
         Work::Launch(launch) => run_launch(launch, backwards),
         Work::Product(product) => run_product(product),
         // SAFETY: addresses come from `allocate`, and the backend has checked lengths.
-        Work::Zero(pointer, bytes) => unsafe { (*pointer as *mut u8).write_bytes(0, *bytes) },
+        Work::Set(pointer, value, bytes) => unsafe { (*pointer as *mut u8).write_bytes(*value, *bytes) },
         // SAFETY: as above; halves of a buffer do not overlap.
         Work::Copy(from, to, bytes) => unsafe {
             std::ptr::copy_nonoverlapping(*from as *const u8, *to as *mut u8, *bytes);
@@ -158,6 +160,10 @@ fn values(factor: Factor, rows: usize, columns: usize) -> Vec<f32> {
 
 impl Driver for Emulator {
     fn allocate(&self, bytes: usize) -> Result<Pointer> {
+        let taken: usize = self.lock().live.values().sum();
+        if taken.saturating_add(bytes) > self.room {
+            return Err(error(format!("out of memory: {bytes} bytes more, {taken} of {} are taken", self.room)));
+        }
         let mut memory = vec![[POISON; 16]; (bytes + 2 * GUARD_BYTES).div_ceil(16)].into_boxed_slice();
         let pointer = memory.as_mut_ptr() as Pointer + GUARD_BYTES as Pointer;
         // Aligned as cuMemAlloc aligns: over-allocated and leaked until `free`.
@@ -178,8 +184,8 @@ impl Driver for Emulator {
         assert!(whole || std::thread::panicking(), "a kernel wrote beyond a buffer of {bytes} bytes");
     }
 
-    fn zero(&self, pointer: Pointer, bytes: usize) -> Result<()> {
-        self.submit(Work::Zero(pointer, bytes))
+    fn set(&self, pointer: Pointer, value: u8, bytes: usize) -> Result<()> {
+        self.submit(Work::Set(pointer, value, bytes))
     }
 
     fn upload(&self, bytes: &[u8], to: Pointer) -> Result<()> {
@@ -231,7 +237,8 @@ impl Driver for Emulator {
     }
 
     fn memory(&self) -> Result<[usize; 2]> {
-        Ok([usize::MAX / 2, usize::MAX / 2])
+        let taken: usize = self.lock().live.values().sum();
+        Ok([self.room - taken, self.room])
     }
 
     fn name(&self) -> String {
@@ -253,7 +260,7 @@ impl Recording for Recorded {
         let name = |work: &Work| match work {
             Work::Launch(launch) => Some(launch.kernel.clone()),
             Work::Product(_) => Some("product".to_owned()),
-            Work::Zero(..) | Work::Copy(..) => None,
+            Work::Set(..) | Work::Copy(..) => None,
         };
         Ok(self.work.iter().filter_map(name).collect())
     }

@@ -22,6 +22,12 @@ const PLAIN_SHARED_BYTES: usize = 48 << 10;
 /// The oldest architecture with bf16 products.
 const OLDEST: (i32, i32) = (8, 0);
 
+/// The names of all kernels, as the text declares them.
+pub(super) fn kernels() -> Vec<String> {
+    let names = KERNELS.split(".entry ").skip(1);
+    names.map(|rest| rest.split(['(', '\n']).next().unwrap_or_default().trim().to_owned()).collect()
+}
+
 /// How many GPUs there are.
 pub(super) fn count() -> Result<usize> {
     let count = result::init().and_then(|()| result::device::get_count());
@@ -188,10 +194,10 @@ impl Driver for Gpu {
         let _ = self.bind().and_then(|()| self.done(unsafe { result::free_async(pointer, self.stream.cu_stream()) }));
     }
 
-    fn zero(&self, pointer: Pointer, bytes: usize) -> Result<()> {
+    fn set(&self, pointer: Pointer, value: u8, bytes: usize) -> Result<()> {
         self.bind()?;
         // SAFETY: the backend has checked the room.
-        self.done(unsafe { result::memset_d8_async(pointer, 0, bytes, self.stream.cu_stream()) })
+        self.done(unsafe { result::memset_d8_async(pointer, value, bytes, self.stream.cu_stream()) })
     }
 
     fn upload(&self, bytes: &[u8], to: Pointer) -> Result<()> {

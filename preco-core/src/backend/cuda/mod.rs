@@ -20,11 +20,11 @@ mod memory;
 mod objective;
 mod operations;
 mod products;
-#[cfg(all(test, feature = "cuda-emulator"))]
+#[cfg(test)]
 mod tests;
 mod updates;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use device::Device;
@@ -87,13 +87,21 @@ impl Cuda {
     /// changes nothing unless a barrier is missing.
     #[cfg(feature = "cuda-emulator")]
     pub fn emulated(precision: Precision, backwards: bool) -> Self {
-        Self::with(Box::new(emulator::Emulator::new(backwards)), precision)
+        Self::with(Box::new(emulator::Emulator::new(backwards, usize::MAX >> 1)), precision)
     }
 
-    /// The names of all kernels, in alphabetical order.
+    /// As [`Cuda::emulated`], on a device with so many bytes.
     #[cfg(feature = "cuda-emulator")]
+    pub fn emulated_small(precision: Precision, bytes: usize) -> Self {
+        Self::with(Box::new(emulator::Emulator::new(false, bytes)), precision)
+    }
+
+    /// The names of all kernels of this build.
     pub fn kernels() -> Vec<String> {
-        emulator::kernels()
+        #[cfg(feature = "cuda-emulator")]
+        return emulator::kernels();
+        #[cfg(not(feature = "cuda-emulator"))]
+        gpu::kernels()
     }
 
     /// The type of activations.
@@ -119,9 +127,17 @@ impl Cuda {
         self.device.take_launches()
     }
 
-    /// Every kernel, those of cuBLAS included, of the recording of a piece of work; `None` where none was made.
-    pub fn recorded_kernels(&self, key: u64) -> Option<Result<Vec<String>>> {
-        self.device.recorded_kernels(key)
+    /// Every kernel, those of cuBLAS included, of everything that was recorded so far: nothing runs unseen.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn recorded_kernels(&self) -> Result<BTreeSet<String>> {
+        self.device.recorded_kernels()
+    }
+
+    /// From here on fresh memory holds NaN, as a test's should.
+    pub fn poison_fresh_memory(&self) {
+        self.device.poison();
     }
 
     fn placement(&self, geometry: &crate::ops::window_attention::WindowGeometry) -> Arc<attention::Placement> {

@@ -61,3 +61,20 @@ fn a_run_that_changes_its_device_is_told_so() {
     assert_eq!(outcome.ending, Ending::Finished);
     assert!(said.iter().any(|line| line.contains("on cpu, f32, this is") && line.contains("cuda, f32")), "{said:?}");
 }
+
+#[test]
+fn a_device_that_is_full_ends_the_run_with_one_line_and_the_last_checkpoint_stays() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let run = |config: &Pretrain, bytes: usize, how: How| {
+        let cuda = Cuda::emulated_small(Precision::F32, bytes);
+        train_with(&cuda, images(), config, None, root.path(), how)
+    };
+    run(&config(), usize::MAX >> 1, How { stop_after: 2, ..FRESH }).expect("room enough");
+    let before = checkpoint(root.path());
+    // Enough for parameters and moments, not for a step.
+    let resume = How { begin: Start::Resume, ..FRESH };
+    let error = run(&config(), 400_000, resume).expect_err("too small").to_string();
+    assert!(error.contains("out of memory") && !error.contains('\n'), "{error}");
+    assert!(checkpoint(root.path()) == before);
+    run(&config(), usize::MAX >> 1, resume).expect("goes on");
+}

@@ -1,7 +1,7 @@
-//! Whole passes of PReCo under the emulator against the CPU.
+//! Whole passes of PReCo against the CPU.
 
 use super::super::{Cuda, Precision};
-use super::distance;
+use super::{device, distance};
 use crate::backbones::swin::{Keep, SwinConfig};
 use crate::backend::Backend;
 use crate::backend::cpu::Cpu;
@@ -67,7 +67,7 @@ fn a_step_of_preco_is_the_cpus_and_recordings_change_no_bit() {
     let model = model();
     for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 4e-2)] {
         let want = steps(&Cpu::detect(), &model, Keep::All, 4);
-        let cuda = Cuda::emulated(precision, false);
+        let cuda = device(precision, false);
         let ours = steps(&cuda, &model, Keep::All, 4);
         for (step, ((terms, gradients), (want_terms, want))) in ours.iter().zip(&want).enumerate() {
             let off = (terms.total / want_terms.total - 1.0).abs();
@@ -78,20 +78,31 @@ fn a_step_of_preco_is_the_cpus_and_recordings_change_no_bit() {
         }
         // Every step is done afresh on a device that sees it for the first time; here from the third on by recording.
         for (step, recorded) in ours.iter().enumerate() {
-            let fresh = steps(&Cuda::emulated(precision, true), &model, Keep::Inputs, step as u64 + 1);
+            let fresh = steps(&device(precision, true), &model, Keep::Inputs, step as u64 + 1);
             assert!(fresh[step] == *recorded, "{precision:?}, step {step}: other bits");
         }
     }
 }
 
+/// How cuBLAS names its kernels.
+const OF_CUBLAS: [&str; 8] = ["cutlass", "nvjet", "gemm", "cublas", "xmma", "splitK", "gemv", "memset"];
+
 #[test]
 fn nothing_but_our_kernels_and_products_runs() {
-    let (model, cuda) = (model(), Cuda::emulated(Precision::Bf16, false));
-    steps(&cuda, &model, Keep::All, 1);
+    let (model, cuda) = (model(), device(Precision::Bf16, false));
+    // Two until all memory is there, one that is recorded, two replays.
+    steps(&cuda, &model, Keep::All, 5);
+    let ours = Cuda::kernels();
+    let recorded = cuda.recorded_kernels().expect("recordings");
+    let foreign: Vec<&String> = recorded.iter().filter(|name| !ours.contains(name)).collect();
+    let known = |name: &&String| *name == "product" || OF_CUBLAS.iter().any(|part| name.contains(part));
+    assert!(foreign.iter().all(known), "{foreign:?} are neither ours nor products");
+    for part in ["window_attention_tiles1_width16", "window_attention_backward_tiles1_width16", "layer_norm_bf16_v4"] {
+        assert!(recorded.contains(part), "no {part} in {recorded:?}");
+    }
     let launched = cuda.take_launches();
-    let blocks: u64 = 4;
-    assert_eq!(launched["window_attention_tiles1_width16"], blocks);
-    assert_eq!(launched["window_attention_backward_tiles1_width16"], blocks);
-    assert_eq!(launched["preco_objective_bf16"], 1);
-    assert!(!launched.keys().any(|name| name.starts_with("window_attention_bf16") || name.contains("add_bf16_")));
+    // Three steps were asked for kernel by kernel, of four blocks each; the objective is asked for in every step.
+    assert_eq!(launched["window_attention_tiles1_width16"], 12);
+    assert_eq!(launched["preco_objective_bf16"], 5);
+    assert!(!launched.contains_key("window_attention_bf16"), "{launched:?}");
 }

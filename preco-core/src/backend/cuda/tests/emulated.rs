@@ -1,0 +1,43 @@
+//! What only the emulator can show: faults that are found, and a device that is full.
+
+use super::super::{Cuda, Precision};
+use crate::backend::Backend;
+
+#[test]
+fn a_kernel_that_writes_beyond_its_buffer_is_found() {
+    let found = std::panic::catch_unwind(|| {
+        let cuda = Cuda::emulated(Precision::F32, false);
+        let mut short = cuda.zeros(5);
+        // A length that lies: 6 of 5.
+        let arguments = vec![short.at(0).into(), 1.0f32.into(), 6i64.into()];
+        cuda.device.launch("fill_f32".to_owned(), [1, 1], [256, 1], 0, arguments);
+        cuda.fill(&mut short, 0.0, 5);
+    });
+    assert!(found.is_err());
+}
+
+#[test]
+fn after_an_error_nothing_is_computed_and_the_error_is_told_once() {
+    let cuda = Cuda::emulated(Precision::F32, false);
+    let mut values = cuda.zeros(3);
+    cuda.device.launch("fill_f32".to_owned(), [1, 1], [2048, 1], 0, vec![]);
+    cuda.fill(&mut values, 7.0, 3);
+    let error = cuda.check().expect_err("2048 threads").to_string();
+    assert!(error.contains("emulator") && error.contains("limits"), "{error}");
+    let mut host = [1.0; 3];
+    cuda.download(&values, &mut host);
+    assert_eq!(host, [0.0; 3]);
+    cuda.check().expect("told once");
+}
+
+#[test]
+fn a_full_device_is_an_error_and_what_was_there_stays() {
+    let cuda = Cuda::emulated_small(Precision::F32, 1000);
+    let kept = cuda.parameters(&[1.0; 200]);
+    let too_much = cuda.zeros(100);
+    let error = cuda.check().expect_err("800 of 1000 bytes are taken").to_string();
+    assert!(error.contains("out of memory: 400 bytes more, 800 of 1000"), "{error}");
+    drop(too_much);
+    assert_eq!(*cuda.values(&kept, 200), [1.0; 200]);
+    assert_eq!(cuda.memory().expect("known"), [200, 1000]);
+}
