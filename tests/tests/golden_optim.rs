@@ -34,8 +34,11 @@ fn adamw<B: Backend>(case: &Case, backend: &B) {
     }
     assert_eq!(case.names("in").filter(|name| name.starts_with("in.param.")).count(), layout.segments().len());
     let gather = |kind: &str| -> Vec<f32> {
-        let names = layout.segments().iter().map(|segment| format!("in.{kind}.{}", segment.name));
-        names.flat_map(|name| case.tensor(&name).to_vec()).collect()
+        let mut values = vec![0.0; layout.len()];
+        for segment in layout.segments() {
+            values[segment.range.clone()].copy_from_slice(case.tensor(&format!("in.{kind}.{}", segment.name)));
+        }
+        values
     };
     let compare = |kind: &str, values: &[f32]| {
         for segment in layout.segments() {

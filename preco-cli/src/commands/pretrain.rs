@@ -51,7 +51,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     note(&format!(
         "{}: {} parameters, input {}x{}, {}\n{}\n{} steps of {} x {} images on {}\nto {}",
         plan.name,
-        grouped(model.layout().len()),
+        grouped(model.layout().parameters()),
         size[0],
         size[1],
         plan.summary(),

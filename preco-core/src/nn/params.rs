@@ -40,6 +40,10 @@ pub struct Segment {
     pub depth: usize,
 }
 
+/// Segments start at multiples of this many elements: 16 bytes in bf16, which tensor cores read at once. What lies between
+/// two segments is zero and stays so.
+const ALIGNMENT: usize = 8;
+
 /// The segments of a model, in buffer order.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -57,7 +61,8 @@ impl Layout {
         decay: bool,
         depth: usize,
     ) -> Range<usize> {
-        let range = self.len..self.len + shape.iter().product::<usize>();
+        let start = self.len.next_multiple_of(ALIGNMENT);
+        let range = start..start + shape.iter().product::<usize>();
         self.len = range.end;
         self.segments.push(Segment {
             name: name.into(),
@@ -80,14 +85,19 @@ impl Layout {
         self.segments.iter().find(|segment| segment.name == name)
     }
 
-    /// Number of parameters.
+    /// Elements of the flat buffer, those between segments included.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True where there is no parameter.
+    /// True where there is no segment.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.segments.iter().map(|segment| segment.range.len()).sum()
     }
 
     /// Number of layers for layer-wise decay: one more than the deepest segment.
@@ -103,10 +113,12 @@ impl Layout {
         let mut values = vec![0.0; self.len];
         let mut rest = values.as_mut_slice();
         let mut parts = Vec::with_capacity(self.segments.len());
+        let mut done = 0;
         for segment in &self.segments {
-            let (part, tail) = rest.split_at_mut(segment.range.len());
+            let (_, tail) = rest.split_at_mut(segment.range.start - done);
+            let (part, tail) = tail.split_at_mut(segment.range.len());
             parts.push((segment, part));
-            rest = tail;
+            (rest, done) = (tail, segment.range.end);
         }
         parts.into_par_iter().for_each(|(segment, part)| {
             let mut stream = Stream::new(seed, "init", 0, crate::rng::fnv1a64(&segment.name));
@@ -267,13 +279,15 @@ mod tests {
     fn segments_start_by_their_rule_and_by_name() {
         let layout = layout();
         let values = layout.init(3);
-        assert!(values[12..15].iter().all(|&value| value == 0.5));
+        assert!(values[16..19].iter().all(|&value| value == 0.5));
+        assert!([12..16, 19..24].into_iter().flatten().all(|between| values[between] == 0.0));
+        assert_eq!((layout.len(), layout.parameters()), (1024, 1015));
         let uniform = &values[layout.get("b.weight").expect("segment").range.clone()];
         assert!(uniform.iter().all(|value| value.abs() <= 0.1) && uniform.iter().any(|value| value.abs() > 0.09));
         let mut longer = Layout::default();
         longer.add("head", &[7], Init::Normal(1.0), true, 0);
         longer.add("a.weight", &[3, 4], Init::Normal(0.02), true, 0);
-        assert_eq!(longer.init(3)[7..], values[..12], "a segment added in front changed the numbers of another");
+        assert_eq!(longer.init(3)[8..], values[..12], "a segment added in front changed the numbers of another");
         assert_ne!(layout.init(4)[..12], values[..12]);
     }
 
@@ -289,7 +303,7 @@ mod tests {
         other.add("c.weight", &[2], Init::Constant(7.0), true, 0);
         let mut read = other.init(0);
         let report = other.overlay(&mut read, &path).expect("overlay");
-        assert_eq!(read[..1000], values[15..]);
+        assert_eq!(read[..1000], values[24..]);
         assert_eq!(read[1000..], [7.0, 7.0]);
         assert_eq!(report.loaded, ["b.weight"]);
         assert_eq!(report.missing, ["c.weight"]);

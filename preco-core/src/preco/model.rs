@@ -245,16 +245,16 @@ mod tests {
     #[test]
     fn swin_b_with_decoder_has_simmims_parameters() {
         let model = Preco::new(&PrecoConfig::new(base(192, 6))).expect("model");
-        assert_eq!(model.layout().len(), 89_874_104);
+        assert_eq!(model.layout().parameters(), 89_874_104);
     }
 
     #[test]
     fn swin_b_with_a_thousand_classes_has_the_published_parameters() {
         let (config, mut layout) = (base(224, 7), Layout::default());
         Swin::new(&config, &mut layout).expect("encoder");
-        assert_eq!((layout.len(), layout.segments().len()), (86_743_224, 327));
+        assert_eq!((layout.parameters(), layout.segments().len()), (86_743_224, 327));
         Classifier::new(&mut layout, config.features(), 1000, 25);
-        assert_eq!((layout.len(), layout.segments().len(), layout.depths()), (87_768_224, 329, 26));
+        assert_eq!((layout.parameters(), layout.segments().len(), layout.depths()), (87_768_224, 329, 26));
     }
 
     #[test]

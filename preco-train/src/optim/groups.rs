@@ -141,27 +141,27 @@ mod tests {
     #[test]
     fn neighbours_that_are_updated_alike_are_one_group() {
         let groups = ranges(&GroupOptions::default());
-        assert_eq!(groups, [(0..4, 1.0, true), (4..11, 1.0, false), (11..22, 1.0, true)]);
+        assert_eq!(groups, [(0..4, 1.0, true), (8..27, 1.0, false), (32..46, 1.0, true)]);
     }
 
     #[test]
     fn layers_near_the_input_learn_more_slowly() {
         let groups = ranges(&GroupOptions { layer_decay: 0.5, ..GroupOptions::default() });
         let expected =
-            [(0..4, 0.25, true), (4..6, 0.25, false), (6..11, 0.5, false), (11..16, 0.5, true), (16..22, 1.0, true)];
+            [(0..4, 0.25, true), (8..10, 0.25, false), (16..27, 0.5, false), (32..37, 0.5, true), (40..46, 1.0, true)];
         assert_eq!(groups, expected);
     }
 
     #[test]
     fn simmims_quirk_decays_the_tables() {
         let groups = ranges(&GroupOptions { decay_tables: true, ..GroupOptions::default() });
-        assert_eq!(groups, [(0..4, 1.0, true), (4..8, 1.0, false), (8..22, 1.0, true)]);
+        assert_eq!(groups, [(0..4, 1.0, true), (8..18, 1.0, false), (24..46, 1.0, true)]);
     }
 
     #[test]
     fn frozen_prefixes_have_scale_zero() {
         let groups = ranges(&GroupOptions { frozen: vec!["patch_embed.".to_owned()], ..GroupOptions::default() });
-        assert_eq!(groups, [(0..6, 0.0, false), (6..11, 1.0, false), (11..22, 1.0, true)]);
+        assert_eq!(groups, [(0..10, 0.0, false), (16..27, 1.0, false), (32..46, 1.0, true)]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct State<B: Backend = Cpu> {
     pub average: Option<B::Buffer>,
     /// Moments and their count.
     pub optimiser: AdamW<B>,
-    /// How many parameters there are.
+    /// Elements of each buffer.
     pub len: usize,
     /// Updates done.
     pub step: u64,
@@ -99,7 +99,7 @@ impl Identity {
         }
         Self {
             task: task.to_owned(),
-            layout: format!("{} parameters, {:016x}", layout.len(), fnv1a64(&shapes)),
+            layout: format!("{} parameters, {:016x}", layout.parameters(), fnv1a64(&shapes)),
             data: format!("{count} images, {digest:016x}"),
             settings,
         }

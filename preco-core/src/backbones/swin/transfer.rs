@@ -19,7 +19,7 @@ pub fn transfer(parameters: &[f32], from: &SwinConfig, to: &SwinConfig, rule: Ta
     if parameters.len() != source.len() {
         return Err(Error::config(format!("{} values are not the encoder's {}", parameters.len(), source.len())));
     }
-    let mut values = Vec::with_capacity(target.len());
+    let mut values = vec![0.0; target.len()];
     for segment in target.segments() {
         let Some(own) = source.get(&segment.name) else {
             return Err(Error::config(format!(
@@ -27,14 +27,14 @@ pub fn transfer(parameters: &[f32], from: &SwinConfig, to: &SwinConfig, rule: Ta
                 segment.name
             )));
         };
-        let part = &parameters[own.range.clone()];
+        let (part, to_part) = (&parameters[own.range.clone()], &mut values[segment.range.clone()]);
         if own.shape == segment.shape {
-            values.extend_from_slice(part);
+            to_part.copy_from_slice(part);
         } else if let Some(stage) = table_stage(&segment.name).filter(|_| own.shape[1] == segment.shape[1]) {
             let window = |config: &SwinConfig| {
                 effective_window(config.grid(config.input, stage), config.window, config.edge_policy)
             };
-            values.extend(resize_table(part, segment.shape[1], window(from), window(to), rule)?);
+            to_part.copy_from_slice(&resize_table(part, segment.shape[1], window(from), window(to), rule)?);
         } else {
             return Err(Error::config(format!(
                 "{} is {:?} in the encoder to start from, {:?} here: use its own preset",

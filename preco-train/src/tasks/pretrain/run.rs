@@ -212,14 +212,14 @@ pub fn run<B: Backend>(
         encode_png(&sheet, &mut reconstructions).map_err(|source| failed(&path, source))?;
         write(&path, &reconstructions)?;
         let (name, settings) = (inputs.name, inputs.settings.as_str());
-        let about = About { name, images: count, parameters: state.len, settings, reconstructions };
+        let about = About { name, images: count, parameters: task.layout().parameters(), settings, reconstructions };
         let html = page::html(about, &history, &read_evaluations(&log)?);
         write(&inputs.output.file(RunFolder::REPORT), html.as_bytes())?;
     }
     let tenth = history.len().div_ceil(10);
     Ok(Outcome {
         folder: inputs.output.path().into(),
-        parameters: state.len,
+        parameters: task.layout().parameters(),
         steps: state.step,
         images: state.step * config.total_batch() as u64,
         seconds,
