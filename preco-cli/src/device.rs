@@ -1,5 +1,7 @@
 //! Where a command computes: on the CPU, or on a GPU where this build and this machine have one.
 
+#[cfg(feature = "cuda")]
+use anyhow::anyhow;
 use anyhow::{Result, bail};
 use preco_core::backend::cpu::Cpu;
 #[cfg(feature = "cuda")]
@@ -82,11 +84,11 @@ impl DeviceArgs {
         match Cuda::count() {
             Ok(1..) => self.gpu(0),
             Ok(0) => {
-                note("no GPU; using the processor");
+                note("no GPU: using the processor");
                 self.processor(cpu)
             }
             Err(error) => {
-                note(&format!("no GPU ({error}); using the processor"));
+                note(&format!("no GPU: using the processor ({error})"));
                 self.processor(cpu)
             }
         }
@@ -102,7 +104,8 @@ impl DeviceArgs {
     #[cfg(feature = "cuda")]
     fn gpu(&self, ordinal: usize) -> Result<Device> {
         let precision = if self.precision.as_deref() == Some("f32") { Precision::F32 } else { Precision::Bf16 };
-        Ok(Device::Cuda(Cuda::new(ordinal, precision)?))
+        let cuda = Cuda::new(ordinal, precision).map_err(|error| anyhow!("{error}; or use --device cpu"))?;
+        Ok(Device::Cuda(cuda))
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn count() -> Result<usize> {
 }
 
 fn absent(error: &DriverError) -> Error {
-    Error::device("cuda", format!("no usable NVIDIA driver ({}); use --device cpu", words(error)))
+    Error::device("cuda", format!("no usable NVIDIA driver ({})", words(error)))
 }
 
 /// What the driver says of an error.
