@@ -26,6 +26,16 @@ pub trait Task<B: Backend = Cpu> {
     /// Streams named by `place` only, so that a resumed run draws the same numbers.
     fn forward(&mut self, params: &B::Slice, batch: &Batch, place: Place) -> Result<Loss>;
 
+    /// Begins to bring the batch of the next [`Task::forward`] to the device, while that is at this one's backward. A task
+    /// that does nothing loses time and nothing else.
+    ///
+    /// # Errors
+    /// Where the batch does not fit the model.
+    fn prepare(&mut self, next: &Batch) -> Result<()> {
+        let _ = next;
+        Ok(())
+    }
+
     /// Backward of the last [`Task::forward`]: adds to `grads`.
     ///
     /// # Errors

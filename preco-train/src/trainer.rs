@@ -96,6 +96,7 @@ impl Trainer<'_> {
         if self.is_tired(state) {
             return Ok(Ending::EarlyStop);
         }
+        let mut coming = None;
         while state.step < self.steps {
             let step = state.step;
             let started = Instant::now();
@@ -103,11 +104,19 @@ impl Trainer<'_> {
             let waited_before = self.loader.waited();
             let (mut losses, mut indices) = (Vec::with_capacity(self.accumulate), Vec::new());
             for number in step * micros..(step + 1) * micros {
-                let batch = self.loader.batch(number)?;
+                let batch = coming.take().unwrap_or_else(|| self.loader.batch(number))?;
                 let place = Place { seed: self.seed, step, batch: number, first: indices.len() as u64 };
                 losses.push(task.forward(&state.params, &batch, place)?);
                 task.backward(&state.params, &mut grads)?;
                 indices.extend(batch.indices);
+                // While a device is at the backward pass. An error is the next step's.
+                if number + 1 < self.steps * micros {
+                    let next = self.loader.batch(number + 1);
+                    if let Ok(next) = &next {
+                        task.prepare(next)?;
+                    }
+                    coming = Some(next);
+                }
             }
             let loss = Loss::mean(&losses);
             let share = 1.0 / self.accumulate as f64;

@@ -144,6 +144,15 @@ pub trait Backend {
     /// Copies host values to the front of a buffer.
     fn upload(&self, values: &[f32], to: &mut Self::Slice);
 
+    /// Begins to copy host values to the front of a buffer that nothing reads before [`Backend::await_uploads`]; what was
+    /// asked for before goes on beside it.
+    fn upload_ahead(&self, values: &[f32], to: &mut Self::Slice) {
+        self.upload(values, to);
+    }
+
+    /// Lets what is asked for from here on wait for [`Backend::upload_ahead`].
+    fn await_uploads(&self) {}
+
     /// Copies the front of a buffer to the host.
     fn download(&self, from: &Self::Slice, to: &mut [f32]);
 

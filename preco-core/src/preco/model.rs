@@ -112,6 +112,14 @@ impl Preco {
         self.decoder.forward(backend, parameters, features, rows, &mut tape.predictions, Outputs::default());
     }
 
+    /// Begins to bring the images of the next [`Preco::forward`] on this tape to the device, beside what it is at. Where that
+    /// pass is given others, it takes those.
+    pub fn prepare<B: Backend>(&self, backend: &B, images: &[f32], tape: &mut Tape<B>) {
+        backend.reserve(&mut tape.next_image, images.len());
+        backend.upload_ahead(images, &mut tape.next_image);
+        tape.coming = Some(images.into());
+    }
+
     /// Backward of the last [`Preco::forward`] on this tape: adds to `gradients`.
     ///
     /// # Errors
@@ -191,12 +199,17 @@ impl Preco {
         let per_token: Vec<f32> = masks.iter().flat_map(|mask| mask.tokens(self.config.encoder.patch)).collect();
         let per_pixel: Vec<f32> = masks.iter().flat_map(Mask::pixels).collect();
         tape.images = count;
-        backend.reserve(&mut tape.image, images.len());
         backend.reserve(&mut tape.target, images.len());
         backend.reserve(&mut tape.mask_tokens, per_token.len());
         backend.reserve(&mut tape.mask_pixels, per_pixel.len());
         backend.reserve(&mut tape.mask_squares, per_pixel.len());
-        backend.upload(images, &mut tape.image);
+        if tape.coming.take() == Some(images.into()) {
+            backend.await_uploads();
+            std::mem::swap(&mut tape.image, &mut tape.next_image);
+        } else {
+            backend.reserve(&mut tape.image, images.len());
+            backend.upload(images, &mut tape.image);
+        }
         backend.upload(&per_token, &mut tape.mask_tokens);
         backend.upload(&per_pixel, &mut tape.mask_pixels);
         backend.patchify(&colour, count, &tape.image, &mut tape.target);

@@ -3,11 +3,17 @@
 use crate::backbones::swin::{self, Keep};
 use crate::backend::Backend;
 
+/// Values looked at to know a batch again.
+const SAMPLES: usize = 256;
+
 /// The tape of one PReCo forward pass; see [`swin::Tape`].
 pub struct Tape<B: Backend> {
     pub(super) encoder: swin::Tape<B>,
     pub(super) images: usize,
     pub(super) image: B::Buffer,
+    /// The images of the next pass, on their way, and which they are.
+    pub(super) next_image: B::Buffer,
+    pub(super) coming: Option<Images>,
     pub(super) mask_tokens: B::Buffer,
     pub(super) mask_pixels: B::Buffer,
     pub(super) mask_squares: B::Buffer,
@@ -25,6 +31,8 @@ impl<B: Backend> Tape<B> {
             encoder: swin::Tape::new(backend, keep),
             images: 0,
             image: empty(),
+            next_image: empty(),
+            coming: None,
             mask_tokens: empty(),
             mask_pixels: empty(),
             mask_squares: empty(),
@@ -38,6 +46,24 @@ impl<B: Backend> Tape<B> {
     /// The encoder's features of the last pass, `(branches · images · tokens, C)`, the masked branch first.
     pub fn features(&self) -> &B::Slice {
         self.encoder.features()
+    }
+}
+
+/// Which images of the host: their place, their number and a sample of their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Images {
+    address: usize,
+    len: usize,
+    sample: u64,
+}
+
+impl From<&[f32]> for Images {
+    fn from(values: &[f32]) -> Self {
+        let every = values.len() / SAMPLES + 1;
+        let bits = values.iter().step_by(every).map(|value| u64::from(value.to_bits()));
+        // FNV-1a, by words.
+        let sample = bits.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3));
+        Self { address: values.as_ptr() as usize, len: values.len(), sample }
     }
 }
 

@@ -123,6 +123,16 @@ impl Device {
         }
     }
 
+    pub(super) fn upload_ahead(&self, bytes: &[u8], to: Pointer) {
+        if !bytes.is_empty() {
+            self.attempt(|driver| driver.upload_ahead(bytes, to));
+        }
+    }
+
+    pub(super) fn await_uploads(&self) {
+        self.attempt(|driver| driver.await_uploads());
+    }
+
     pub(super) fn download(&self, from: Pointer, bytes: &mut [u8]) {
         if !bytes.is_empty() {
             self.attempt(|driver| driver.download(from, bytes));

@@ -89,6 +89,13 @@ pub(super) trait Driver: Send + Sync {
     /// Host to device; the bytes may be changed on return.
     fn upload(&self, bytes: &[u8], to: Pointer) -> Result<()>;
 
+    /// Host to device beside the stream: only what is queued after [`Driver::await_uploads`] may read it. The bytes may be
+    /// changed on return.
+    fn upload_ahead(&self, bytes: &[u8], to: Pointer) -> Result<()>;
+
+    /// What is queued from here on waits for the uploads.
+    fn await_uploads(&self) -> Result<()>;
+
     /// Device to host; waits for all that was queued.
     fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()>;
 

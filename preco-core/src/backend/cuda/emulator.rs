@@ -59,6 +59,8 @@ struct State {
     /// Bytes of every allocation, by its address.
     live: BTreeMap<Pointer, usize>,
     recording: Option<Vec<Work>>,
+    /// Uploads that nobody has waited for.
+    ahead: Vec<(Vec<u8>, Pointer)>,
 }
 
 /// The CPU as a device.
@@ -195,6 +197,17 @@ impl Driver for Emulator {
         // SAFETY: the backend has checked the room.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to as *mut u8, bytes.len()) };
         Ok(())
+    }
+
+    /// Kept until someone waits: who reads too early reads what was there.
+    fn upload_ahead(&self, bytes: &[u8], to: Pointer) -> Result<()> {
+        self.lock().ahead.push((bytes.to_vec(), to));
+        Ok(())
+    }
+
+    fn await_uploads(&self) -> Result<()> {
+        let ahead = std::mem::take(&mut self.lock().ahead);
+        ahead.iter().try_for_each(|(bytes, to)| self.upload(bytes, *to))
     }
 
     fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()> {

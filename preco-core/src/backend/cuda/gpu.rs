@@ -65,6 +65,68 @@ struct Function {
 // SAFETY: a handle of the driver, which may be used from any thread.
 unsafe impl Send for Function {}
 
+/// A second stream that copies to the device while the first computes, through memory that the device can read.
+struct Copies {
+    stream: sys::CUstream,
+    done: sys::CUevent,
+    /// Page-locked memory of the host.
+    staging: *mut c_void,
+    bytes: usize,
+}
+
+// SAFETY: handles of the driver and memory of its own; used behind a mutex.
+unsafe impl Send for Copies {}
+
+impl Copies {
+    fn new() -> std::result::Result<Self, DriverError> {
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
+        let done = result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)?;
+        Ok(Self { stream, done, staging: std::ptr::null_mut(), bytes: 0 })
+    }
+
+    fn upload(&mut self, bytes: &[u8], to: Pointer) -> std::result::Result<(), DriverError> {
+        // SAFETY: the stream is ours; what it copied before is then read, and the memory may be written or freed.
+        unsafe { result::stream::synchronize(self.stream) }?;
+        if self.bytes < bytes.len() {
+            self.free();
+            // SAFETY: freed by `free`.
+            self.staging = unsafe { result::malloc_host(bytes.len(), 0) }?;
+            self.bytes = bytes.len();
+        }
+        // SAFETY: there is room for the bytes, and nothing reads the memory now.
+        let staged = unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.staging.cast::<u8>(), bytes.len());
+            std::slice::from_raw_parts(self.staging.cast::<u8>(), bytes.len())
+        };
+        // SAFETY: the memory stays until the stream was waited for; the backend has checked the room on the device.
+        unsafe {
+            result::memcpy_htod_async(to, staged, self.stream)?;
+            result::event::record(self.done, self.stream)
+        }
+    }
+
+    fn free(&mut self) {
+        if !self.staging.is_null() {
+            // SAFETY: from `malloc_host`, and the stream was waited for.
+            let _ = unsafe { result::free_host(self.staging) };
+            (self.staging, self.bytes) = (std::ptr::null_mut(), 0);
+        }
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        // Nobody can be told of an error any more.
+        // SAFETY: all three are ours and used no more.
+        unsafe {
+            let _ = result::stream::synchronize(self.stream);
+            self.free();
+            let _ = result::event::destroy(self.done);
+            let _ = result::stream::destroy(self.stream);
+        }
+    }
+}
+
 /// One GPU.
 pub(super) struct Gpu {
     name: String,
@@ -72,6 +134,7 @@ pub(super) struct Gpu {
     stream: Arc<CudaStream>,
     module: sys::CUmodule,
     functions: Mutex<HashMap<String, Function>>,
+    copies: Mutex<Copies>,
 }
 
 // SAFETY: the module is a handle of the driver; everything is queued on one stream.
@@ -117,7 +180,8 @@ impl Gpu {
             ))
         })?;
         keep_freed_memory(device).map_err(of_driver)?;
-        Ok(Self { name, candle, stream, module, functions: Mutex::default() })
+        let copies = Mutex::new(Copies::new().map_err(of_driver)?);
+        Ok(Self { name, candle, stream, module, functions: Mutex::default(), copies })
     }
 
     fn error(&self, error: &DriverError) -> Error {
@@ -204,6 +268,19 @@ impl Driver for Gpu {
         self.bind()?;
         // SAFETY: as above. From pageable memory the driver has read the bytes when it returns.
         self.done(unsafe { result::memcpy_htod_async(to, bytes, self.stream.cu_stream()) })
+    }
+
+    fn upload_ahead(&self, bytes: &[u8], to: Pointer) -> Result<()> {
+        self.bind()?;
+        self.done(self.copies.lock().unwrap_or_else(PoisonError::into_inner).upload(bytes, to))
+    }
+
+    fn await_uploads(&self) -> Result<()> {
+        self.bind()?;
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+        // SAFETY: both live; an event that was never recorded is no wait.
+        self.done(unsafe { result::stream::wait_event(self.stream.cu_stream(), copies.done, flags) })
     }
 
     fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()> {

@@ -80,6 +80,18 @@ impl Backend for Cuda {
         self.elementwise("cast_f32_bf16".to_owned(), values.len(), 1, arguments);
     }
 
+    fn upload_ahead(&self, values: &[f32], to: &mut Region) {
+        if to.kind != Kind::F32 || to.half.is_some() {
+            return self.upload(values, to);
+        }
+        Self::check_len("what is uploaded to", to, values.len());
+        self.device.upload_ahead(bytes_of(values), to.at(0));
+    }
+
+    fn await_uploads(&self) {
+        self.device.await_uploads();
+    }
+
     fn download(&self, from: &Region, to: &mut [f32]) {
         Self::check_len("what is downloaded", from, to.len());
         let len = to.len();

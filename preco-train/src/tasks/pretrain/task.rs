@@ -77,6 +77,11 @@ impl<B: Backend> Task<B> for Pretraining<'_, B> {
         Ok(loss(self.model.forward(self.backend, params, &batch.images, &masks, &pass, &mut self.tape)?))
     }
 
+    fn prepare(&mut self, next: &Batch) -> Result<()> {
+        self.model.prepare(self.backend, &next.images, &mut self.tape);
+        Ok(self.backend.check()?)
+    }
+
     fn backward(&mut self, params: &B::Slice, grads: &mut B::Slice) -> Result<()> {
         Ok(self.model.backward(self.backend, params, grads, &mut self.tape)?)
     }

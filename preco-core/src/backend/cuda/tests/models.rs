@@ -88,6 +88,33 @@ fn a_step_of_preco_is_the_cpus_and_recordings_change_no_bit() {
 const OF_CUBLAS: [&str; 8] = ["cutlass", "nvjet", "gemm", "cublas", "xmma", "splitK", "gemv", "memset"];
 
 #[test]
+fn images_that_came_ahead_are_those_of_their_pass_and_of_no_other() {
+    let (model, cuda) = (model(), device(Precision::F32, false));
+    let parameters = cuda.parameters(&parameters(model.layout()));
+    let batch = |seed| -> Vec<f32> {
+        let mut stream = Stream::new(seed, "images", 0, 0);
+        (0..3 * 32 * 32).map(|_| stream.normal() as f32).collect()
+    };
+    let (one, two) = (batch(1), batch(2));
+    let mask = Mask::random(model.config(), &mut Stream::new(6, "mask", 0, 0));
+    let loss = |images: &[f32], tape: &mut Tape<Cuda>| {
+        let terms = model.forward(&cuda, &parameters, images, std::slice::from_ref(&mask), &Pass::inference(), tape);
+        terms.expect("forward").total
+    };
+    let want = [&one, &two].map(|images| loss(images, &mut Tape::new(&cuda, Keep::All)));
+    assert_ne!(want[0], want[1]);
+    let mut tape = Tape::new(&cuda, Keep::All);
+    for _ in 0..3 {
+        model.prepare(&cuda, &two, &mut tape);
+        // Another pass in between, as an evaluation is.
+        assert_eq!(loss(&one, &mut tape), want[0]);
+        assert_eq!(loss(&two, &mut tape), want[1]);
+        model.prepare(&cuda, &one, &mut tape);
+        assert_eq!(loss(&one, &mut tape), want[0]);
+    }
+}
+
+#[test]
 fn nothing_but_our_kernels_and_products_runs() {
     let (model, cuda) = (model(), device(Precision::Bf16, false));
     // Two until all memory is there, one that is recorded, two replays.
