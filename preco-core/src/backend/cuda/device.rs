@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use candle_core::Tensor;
+
 use super::driver::{Argument, Driver, Launch, Pointer, Product, Recording};
+use super::memory::Kind;
 use crate::error::{Error, Result};
 
 /// What tests want fresh memory to hold: NaN in either type.
@@ -137,6 +140,16 @@ impl Device {
         if !bytes.is_empty() {
             self.attempt(|driver| driver.download(from, bytes));
         }
+    }
+
+    pub(super) fn tensor(&self, from: Pointer, kind: Kind, shape: &[usize]) -> Result<Tensor> {
+        self.check()?;
+        self.driver.tensor(from, kind, shape)
+    }
+
+    pub(super) fn read(&self, tensor: &Tensor, kind: Kind, to: Pointer) -> Result<()> {
+        self.check()?;
+        self.driver.read(tensor, kind, to)
     }
 
     pub(super) fn copy(&self, from: Pointer, to: Pointer, bytes: usize) {

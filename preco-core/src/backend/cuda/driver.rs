@@ -1,6 +1,8 @@
 //! What the backend asks of a CUDA device: memory, launches, products, recordings. [`super::gpu`] is the real one,
 //! [`super::emulator`] runs the same kernels on the CPU.
 
+use candle_core::Tensor;
+
 use super::memory::Kind;
 use crate::error::Result;
 
@@ -98,6 +100,12 @@ pub(super) trait Driver: Send + Sync {
 
     /// Device to host; waits for all that was queued.
     fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()>;
+
+    /// A candle tensor of `shape` on this device with a copy of the elements.
+    fn tensor(&self, from: Pointer, kind: Kind, shape: &[usize]) -> Result<Tensor>;
+
+    /// Copies the elements of a contiguous candle tensor on this device, of type `kind`.
+    fn read(&self, tensor: &Tensor, kind: Kind, to: Pointer) -> Result<()>;
 
     /// Device to device.
     fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()>;

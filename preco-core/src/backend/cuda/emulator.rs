@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use candle_core::Tensor;
+
 use super::driver::{Driver, Factor, Launch, Pointer, Product, Recording};
 use super::memory::Kind;
 use crate::error::{Error, Result};
@@ -219,6 +221,25 @@ impl Driver for Emulator {
         Ok(())
     }
 
+    fn tensor(&self, from: Pointer, kind: Kind, shape: &[usize]) -> Result<Tensor> {
+        let len = shape.iter().product();
+        match kind {
+            // SAFETY: the backend has checked the length.
+            Kind::F32 => unsafe { of_values(std::slice::from_raw_parts(from as *const f32, len), shape) },
+            // SAFETY: as above.
+            Kind::Bf16 => unsafe { of_values(std::slice::from_raw_parts(from as *const half::bf16, len), shape) },
+        }
+    }
+
+    fn read(&self, tensor: &Tensor, kind: Kind, to: Pointer) -> Result<()> {
+        let flat = tensor.flatten_all()?;
+        let bytes: Vec<u8> = match kind {
+            Kind::F32 => flat.to_vec1::<f32>()?.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Kind::Bf16 => flat.to_vec1::<half::bf16>()?.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        self.upload(&bytes, to)
+    }
+
     fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()> {
         self.submit(Work::Copy(from, to, bytes))
     }
@@ -257,6 +278,10 @@ impl Driver for Emulator {
     fn name(&self) -> String {
         "CUDA emulator".to_owned()
     }
+}
+
+fn of_values<T: candle_core::WithDType>(values: &[T], shape: &[usize]) -> Result<Tensor> {
+    Ok(Tensor::from_slice(values, shape, &candle_core::Device::Cpu)?)
 }
 
 struct Recorded {

@@ -7,9 +7,13 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::cublas::sys as cublas;
-use candle_core::cuda_backend::cudarc::driver::{CudaStream, DriverError, result, sys};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DriverError, result, sys,
+};
+use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorage};
+use candle_core::op::BackpropOp;
+use candle_core::{Storage, Tensor};
 
 use super::driver::{Driver, Factor, Launch, Pointer, Product, Recording};
 use super::memory::Kind;
@@ -149,6 +153,14 @@ impl Gpu {
             let there = if devices == 0 { "there is none".to_owned() } else { format!("there are {devices}, from 0") };
             return Err(Error::device(format!("cuda:{ordinal}"), format!("no such GPU; {there}")));
         }
+        let candle = CudaDevice::new_with_stream(ordinal);
+        Self::on(candle.map_err(|error| Error::device(format!("cuda:{ordinal}"), error.to_string()))?)
+    }
+
+    /// On candle's device and stream.
+    pub(super) fn on(candle: CudaDevice) -> Result<Self> {
+        let stream = candle.cuda_stream();
+        let ordinal = stream.context().ordinal();
         let failed = |reason: String| Error::device(format!("cuda:{ordinal}"), reason);
         let of_driver = |error: DriverError| failed(words(&error));
         let device = result::device::get(ordinal as c_int).map_err(of_driver)?;
@@ -168,10 +180,9 @@ impl Gpu {
                 "{title} has compute capability {major}.{minor}; 8.0 (Ampere) or later is needed"
             )));
         }
-        let candle = CudaDevice::new_with_stream(ordinal).map_err(|error| failed(error.to_string()))?;
-        let stream = candle.cuda_stream();
         let ptx = CString::new(KERNELS).map_err(|_| failed("its kernels are no text".to_owned()))?;
-        // SAFETY: the text ends with a zero, and candle has made its context current.
+        stream.context().bind_to_thread().map_err(of_driver)?;
+        // SAFETY: the text ends with a zero, and candle's context is current.
         let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(|error| {
             failed(format!(
                 "the driver does not take this build's kernels ({}); a driver older than the CUDA version it was built \
@@ -195,6 +206,17 @@ impl Gpu {
 
     fn done<T>(&self, result: std::result::Result<T, DriverError>) -> Result<T> {
         result.map_err(|error| self.error(&error))
+    }
+
+    /// candle's storage with a copy of `len` elements.
+    fn storage<T: CudaDType + DeviceRepr>(&self, from: Pointer, len: usize) -> Result<CudaStorage> {
+        // SAFETY: every element is written below.
+        let mut slice = unsafe { self.candle.alloc::<T>(len) }?;
+        {
+            let (to, _guard) = slice.device_ptr_mut(&self.stream);
+            self.copy(from, to, len * size_of::<T>())?;
+        }
+        Ok(CudaStorage::wrap_cuda_slice(slice, self.candle.clone()))
     }
 
     /// A kernel of the module that may have `shared` bytes.
@@ -288,6 +310,27 @@ impl Driver for Gpu {
         // SAFETY: as above.
         self.done(unsafe { result::memcpy_dtoh_async(bytes, from, self.stream.cu_stream()) })?;
         self.synchronise()
+    }
+
+    fn tensor(&self, from: Pointer, kind: Kind, shape: &[usize]) -> Result<Tensor> {
+        let storage = match kind {
+            Kind::F32 => self.storage::<f32>(from, shape.iter().product())?,
+            Kind::Bf16 => self.storage::<half::bf16>(from, shape.iter().product())?,
+        };
+        Ok(Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false))
+    }
+
+    fn read(&self, tensor: &Tensor, kind: Kind, to: Pointer) -> Result<()> {
+        let (storage, layout) = tensor.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else {
+            return Err(Error::device(&self.name, format!("a tensor is on {:?}", tensor.device().location())));
+        };
+        let (first, bytes) = (layout.start_offset() * kind.bytes(), layout.shape().elem_count() * kind.bytes());
+        let from = match kind {
+            Kind::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&self.stream).0,
+            Kind::Bf16 => storage.as_cuda_slice::<half::bf16>()?.device_ptr(&self.stream).0,
+        };
+        self.copy(from + first as Pointer, to, bytes)
     }
 
     fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()> {

@@ -20,6 +20,7 @@ mod memory;
 mod objective;
 mod operations;
 mod products;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -72,6 +73,15 @@ impl Cuda {
     #[cfg(feature = "cuda")]
     pub fn new(ordinal: usize, precision: Precision) -> Result<Self> {
         Ok(Self::with(Box::new(gpu::Gpu::open(ordinal)?), precision))
+    }
+
+    /// The GPU of a candle device, on its stream.
+    ///
+    /// # Errors
+    /// As [`Cuda::new`], and where the device is no GPU.
+    #[cfg(feature = "cuda")]
+    pub fn on(device: &candle_core::Device, precision: Precision) -> Result<Self> {
+        Ok(Self::with(Box::new(gpu::Gpu::on(device.as_cuda_device()?.clone())?), precision))
     }
 
     /// How many GPUs there are.

@@ -88,6 +88,27 @@ fn a_step_of_preco_is_the_cpus_and_recordings_change_no_bit() {
 const OF_CUBLAS: [&str; 8] = ["cutlass", "nvjet", "gemm", "cublas", "xmma", "splitK", "gemv", "memset"];
 
 #[test]
+fn candles_tensors_come_and_go_with_their_elements() {
+    for (precision, tolerance) in [(Precision::F32, 0.0), (Precision::Bf16, 4e-3)] {
+        let cuda = device(precision, false);
+        let mut stream = Stream::new(1, "tensor", 0, 0);
+        let values: Vec<f32> = (0..24).map(|_| stream.normal() as f32).collect();
+        let mut buffer = cuda.activations();
+        cuda.reserve(&mut buffer, 30);
+        cuda.upload(&values, &mut buffer);
+        let tensor = cuda.to_tensor(&buffer, &[4, 6]).expect("tensor");
+        assert_eq!(tensor.dims(), [4, 6]);
+        // Strided: its elements are read row by row.
+        let turned = tensor.t().expect("transposed");
+        let back = cuda.values(&cuda.from_tensor(&turned).expect("buffer"), 24).into_owned();
+        let want: Vec<f32> = (0..24).map(|at| values[at % 4 * 6 + at / 4]).collect();
+        assert!(distance(&back, &want) <= tolerance, "{precision:?}");
+        let error = cuda.to_tensor(&buffer, &[4, 8]).expect_err("32 of 30").to_string();
+        assert!(error.contains("[4, 8]"), "{error}");
+    }
+}
+
+#[test]
 fn images_that_came_ahead_are_those_of_their_pass_and_of_no_other() {
     let (model, cuda) = (model(), device(Precision::F32, false));
     let parameters = cuda.parameters(&parameters(model.layout()));
