@@ -6,7 +6,7 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
 use crate::commands::{bench, config, data, evaluate, pretrain, scenes};
-use crate::device::{Device, DeviceArgs};
+use crate::device::Device;
 use crate::output;
 
 /// PReCo: pre-training for remote sensing, without Python.
@@ -42,17 +42,21 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// What computes.
-#[derive(Clone, Debug, clap::Args)]
+/// What computes. A pre-training run keeps what was given, and resumes with it.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Machine {
     /// Threads [default: all the processor offers]
     #[arg(long, global = true, value_name = "T")]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Vector instructions: portable, avx2 or avx512 [default: the best there are]
     #[arg(long, global = true, value_name = "LEVEL", env = "PRECO_SIMD")]
-    simd: Option<String>,
-    #[command(flatten)]
-    device: DeviceArgs,
+    pub simd: Option<String>,
+    /// auto (a GPU where there is one), cpu, cuda or cuda:N [default: auto]
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// On a GPU: f32, or bf16 for activations and products; sums, norms, softmax, losses and parameters stay f32 [default: bf16]
+    #[arg(long, global = true, value_name = "TYPE")]
+    pub precision: Option<String>,
 }
 
 /// The processor as it will be used.
@@ -86,27 +90,39 @@ pub(crate) fn check_threads(threads: usize) -> Result<()> {
 }
 
 impl Machine {
-    fn start(&self, threads: Option<usize>) -> Result<Processor> {
-        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        check_threads(threads)?;
+    /// Refuses what no machine has.
+    ///
+    /// # Errors
+    /// With the flag, its value and what there is.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.threads.map_or(Ok(()), check_threads)?;
+        if let Some(simd) = &self.simd {
+            Level::parse(simd)?;
+        }
+        self.check_device()
+    }
+
+    fn start(&self) -> Result<Processor> {
+        self.check()?;
+        let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let level = self.simd.as_deref().map_or_else(|| Ok(Level::detect()), Level::parse)?;
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         let cpu = Cpu::new(level);
-        Ok(Processor { cpu, level, threads, device: self.device.open(cpu)? })
+        Ok(Processor { cpu, level, threads, device: self.open_device(cpu)? })
     }
 }
 
 impl Cli {
     /// Does what was asked, prints the result and returns the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        let mut threads = self.machine.threads;
+        let mut machine = self.machine;
         let mut command = self.command;
         if let Command::Pretrain(args) = &mut command {
-            // A run's settings file may say how many threads there are.
-            **args = pretrain::settings(args, threads)?;
-            threads = args.threads;
+            // A run's settings file may say what it computes on.
+            **args = pretrain::settings(args, &machine)?;
+            machine = args.machine();
         }
-        let processor = self.machine.start(threads)?;
+        let processor = machine.start()?;
         match command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
@@ -115,7 +131,7 @@ impl Cli {
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
-            Command::Config(command) => output::print(&config::execute(&command, threads)?, self.json),
+            Command::Config(command) => output::print(&config::execute(&command, &machine)?, self.json),
             Command::Data(command) => data::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }

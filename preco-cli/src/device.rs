@@ -7,19 +7,9 @@ use preco_core::backend::cpu::Cpu;
 #[cfg(feature = "cuda")]
 use preco_core::backend::cuda::{Cuda, Precision};
 
+use crate::cli::Machine;
 #[cfg(feature = "cuda")]
 use crate::output::note;
-
-/// The flags.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct DeviceArgs {
-    /// auto (a GPU where there is one), cpu, cuda or cuda:N
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
-    device: String,
-    /// On a GPU: f32, or bf16 for activations and products; sums, norms, softmax, losses and parameters stay f32 [default: bf16]
-    #[arg(long, global = true, value_name = "TYPE")]
-    precision: Option<String>,
-}
 
 /// A device that commands run on.
 pub(crate) enum Device {
@@ -50,16 +40,24 @@ enum Asked {
     Gpu(usize),
 }
 
-impl DeviceArgs {
+impl Machine {
+    /// Refuses names that mean nothing.
+    ///
+    /// # Errors
+    /// With the name and those that do.
+    pub(crate) fn check_device(&self) -> Result<()> {
+        if let Some(precision) = self.precision.as_deref().filter(|name| !["f32", "bf16"].contains(name)) {
+            bail!("there is no precision {precision}; there are f32 and bf16");
+        }
+        self.device.as_deref().map_or(Ok(()), |name| parse(name).map(|_| ()))
+    }
+
     /// The device that the flags name.
     ///
     /// # Errors
     /// Where there is none of that name, or the precision does not suit it.
-    pub(crate) fn open(&self, cpu: Cpu) -> Result<Device> {
-        if let Some(precision) = self.precision.as_deref().filter(|name| !["f32", "bf16"].contains(name)) {
-            bail!("there is no precision {precision}; there are f32 and bf16");
-        }
-        match parse(&self.device)? {
+    pub(crate) fn open_device(&self, cpu: Cpu) -> Result<Device> {
+        match self.device.as_deref().map_or(Ok(Asked::Auto), parse)? {
             Asked::Cpu => self.processor(cpu),
             Asked::Gpu(ordinal) => self.gpu(ordinal),
             Asked::Auto => self.best(cpu),

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 pub use divergence::Divergence;
 pub(crate) use divergence::last_good_checkpoint;
-pub(crate) use state::foreign;
-pub use state::{Best, Identity, State, Unusable};
+pub use state::{Best, Changes, Identity, State, Unusable};
+pub(crate) use state::{foreign, saved_identity};
 
 use preco_core::backend::Backend;
 
@@ -147,10 +147,15 @@ impl Trainer<'_> {
             let last = state.step == self.steps;
             let asked = self.stop.load(Ordering::Relaxed);
             let mut tired = false;
-            if due(state.step, self.evaluate_every) || last {
-                tired = self.evaluate(backend, task, state, folder, records)?;
+            let (evaluates, saves) = (due(state.step, self.evaluate_every), due(state.step, self.save_every));
+            if evaluates || saves || last || asked {
+                let whole = self.check_parameters(backend, state, &indices);
+                whole.map_err(|error| records.diverged(error))?;
             }
-            if due(state.step, self.save_every) || last || asked || tired {
+            if evaluates || last {
+                tired = self.evaluate(backend, task, state, folder, records, &indices)?;
+            }
+            if saves || last || asked || tired {
                 let path =
                     self.store.save(backend, state, &self.identity, self.epoch(state.step, indices.len()), lr)?;
                 records.saved(&path);
@@ -170,8 +175,12 @@ impl Trainer<'_> {
         state: &mut State<B>,
         folder: &RunFolder,
         records: &mut Records<'_>,
+        indices: &[usize],
     ) -> Result<bool> {
         let metrics = task.evaluate(state.published())?;
+        if let Some(bad) = metrics.iter().find(|metric| !metric.value.is_finite()) {
+            return Err(records.diverged(self.diverged(state.step, bad.name, bad.value, None, indices)));
+        }
         let Some(first) = metrics.first() else {
             return Ok(false);
         };
@@ -201,6 +210,24 @@ impl Trainer<'_> {
         step as f64 * per_step as f64 / self.images as f64
     }
 
+    /// Refuses parameters that are no numbers: they must be neither saved nor measured.
+    fn check_parameters<B: Backend>(&self, backend: &B, state: &State<B>, indices: &[usize]) -> Result<()> {
+        // Squares of f32 cannot overflow f64.
+        let sum = backend.sum_squares(&state.params, &[0..state.len]);
+        backend.check()?;
+        if sum.is_finite() { Ok(()) } else { Err(self.diverged(state.step, "a parameter", sum, None, indices)) }
+    }
+
+    /// What is known of a step whose numbers are none.
+    fn diverged(&self, step: u64, what: &str, value: f64, segment: Option<String>, indices: &[usize]) -> Error {
+        let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
+        files.sort();
+        files.dedup();
+        let last_good_checkpoint = self.store.last_good(step - 1);
+        let what = what.to_owned();
+        Error::Diverged(Box::new(Divergence { step, what, value, segment, last_good_checkpoint, files, report: None }))
+    }
+
     /// The norm of `grads`, once loss and gradient are known to be numbers: no update must happen otherwise.
     fn finite_norm<B: Backend>(
         &self,
@@ -210,15 +237,8 @@ impl Trainer<'_> {
         grads: &B::Slice,
         indices: &[usize],
     ) -> Result<f64> {
-        let diverged = |what: &str, value: f64, segment: Option<String>| {
-            let mut files: Vec<String> = indices.iter().map(|&index| (self.name)(index)).collect();
-            files.sort();
-            files.dedup();
-            let last_good_checkpoint = self.store.last_good(step - 1);
-            let what = what.to_owned();
-            let known = Divergence { step, what, value, segment, last_good_checkpoint, files, report: None };
-            Err(Error::Diverged(Box::new(known)))
-        };
+        let diverged =
+            |what: &str, value: f64, segment: Option<String>| Err(self.diverged(step, what, value, segment, indices));
         let bad_loss = loss.not_finite();
         let norm = self.groups.norm(backend, grads);
         backend.check()?;

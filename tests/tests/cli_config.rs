@@ -147,7 +147,10 @@ fn a_check_says_what_is_wrong_and_what_is_near() {
         ("lr = \"fast\"\n", "bad.toml, line 1: lr is \"fast\", a number is wanted"),
         ("steps = = 3\n", "bad.toml, line 1: cannot read \"steps = = 3\": extra =; write KEY = VALUE"),
         ("steps =\n", "bad.toml, line 1: cannot read"),
-        ("simd = \"avx2\"\n", "bad.toml, line 1: simd is a flag only: --simd"),
+        ("force = true\n", "bad.toml, line 1: force is a flag only: --force"),
+        ("simd = \"sse\"\n", "SIMD level \"sse\" is not available here"),
+        ("device = \"gpu\"\n", "there is no device gpu; there are auto, cpu, cuda and cuda:N"),
+        ("precision = \"f16\"\n", "there is no precision f16; there are f32 and bf16"),
         ("preset = \"paper\"\nbatch-size = 8\nsteps = 5\n", "--warmup-steps 4 at most"),
         (
             "accumulate = 1000000000\n",

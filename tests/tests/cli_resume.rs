@@ -65,6 +65,9 @@ fn checkpoints(run: &Path) -> Vec<PathBuf> {
 }
 
 fn assert_same(ours: &Path, whole: &Path, what: &str) {
+    let names = |run: &Path| left(run).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(ours), names(whole), "{what}");
+    assert!(names(ours).iter().any(|name| name.starts_with("checkpoints/")), "{what}: no checkpoint");
     for ((name, ours), (_, whole)) in left(ours).iter().zip(&left(whole)) {
         assert!(ours == whole, "{what}: {name} differs");
     }
@@ -222,4 +225,50 @@ fn a_full_disk_costs_no_checkpoint() {
     }
     preco(root.path(), "pretrain --resume run").succeeded();
     assert_same(&run, &root.path().join("whole"), "after a full disk");
+}
+
+#[test]
+fn a_run_keeps_its_instructions_and_needs_no_more_what_it_started_from() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    preco(root.path(), &format!("{} --steps 2 --out init", RUN.replace(" --steps 60", ""))).succeeded();
+    let run = format!("{} --init-from init --simd portable --save-every 2", RUN.replace(" --model pico", ""));
+    preco(root.path(), &format!("{run} --out whole")).succeeded();
+    let mut child = start(root.path(), &format!("{run} --out run"));
+    wait_for("a checkpoint", || (!checkpoints(&root.path().join("run")).is_empty()).then_some(()));
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    std::fs::rename(root.path().join("init"), root.path().join("gone")).expect("rename");
+    preco(root.path(), "pretrain --resume run --lr 1e-5").refused("--accept-changes");
+    let done = preco(root.path(), "pretrain --resume run").succeeded();
+    assert!(done.stderr.contains("portable") && !done.stderr.contains("may differ"), "{}", done.stderr);
+    assert_same(&root.path().join("run"), &root.path().join("whole"), "without its start");
+    preco(root.path(), "pretrain --init-from gone --out gone --force").refused("both gone");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_before_anything_is_done() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    // Not even root may write there.
+    preco(root.path(), "pretrain --steps 2 --out /proc/preco").refused("cannot create the output folder /proc/preco");
+}
+
+#[test]
+fn a_thousand_steps_leave_memory_flat() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    let run = RUN.replace("--batch-size 4", "--batch-size 2").replace("--steps 60", "--steps 1000");
+    preco(
+        root.path(),
+        &format!("{run} --evaluate-every 200 --save-every 200 --out run").replace("--evaluate-every 7 ", ""),
+    )
+    .succeeded();
+    let text = std::fs::read_to_string(root.path().join("run/log.jsonl")).expect("log");
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let memory: Vec<f64> = lines.filter_map(|line| line["memory_mb"].as_f64()).collect();
+    assert_eq!(memory.len(), 1000);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    // From the second evaluation and checkpoint on everything has been allocated that ever is.
+    let (early, late) = (mean(&memory[410..500]), mean(&memory[910..]));
+    assert!(early > 10.0 && late < early + 6.0, "{early:.1} MB, then {late:.1} MB");
 }

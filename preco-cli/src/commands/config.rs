@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::pretrain::{Args, Plan, check, settings};
+use crate::cli::Machine;
 use crate::output::{Report, one_line};
 
 /// What to do with settings.
@@ -34,15 +35,15 @@ pub(crate) enum Answer {
 }
 
 /// Runs the command.
-pub(crate) fn execute(command: &Config, threads: Option<usize>) -> Result<Answer> {
+pub(crate) fn execute(command: &Config, machine: &Machine) -> Result<Answer> {
     match command {
         Config::Show(args) => {
-            let args = settings(args, threads)?;
+            let args = settings(args, machine)?;
             Ok(Answer::Settings { toml: Plan::new(&args)?.settings(&args)? })
         }
         Config::Check { file } => {
             let args = Args { config: Some(file.clone()), ..Args::default() };
-            let checked = settings(&args, None).and_then(|args| check(&args, &Plan::new(&args)?));
+            let checked = settings(&args, &Machine::default()).and_then(|args| check(&args, &Plan::new(&args)?));
             let reason = checked.err().map(|error| one_line(&error));
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
         }

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
 use preco_train::checkpoint::RunFolder;
 use preco_train::tasks::pretrain::{Inputs, Outcome, TERMS, run};
-use preco_train::trainer::Ending;
+use preco_train::trainer::{Changes, Ending};
 use serde::Serialize;
 
 pub(crate) use args::Args;
@@ -71,6 +71,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         start,
         output,
         begin: plan.begin,
+        changes: if args.accept_changes { Changes::Accepted } else { Changes::Refused },
         settings: plan.settings(args)?,
         stop: interrupt::watch()?,
     };

@@ -122,8 +122,8 @@ pub trait Backend {
         self.check()
     }
 
-    /// What the numbers depend on beside the operations: the kind of device and the type of activations.
-    fn arithmetic(&self) -> &'static str;
+    /// What the numbers depend on beside the operations: the kind of device, its instructions and the type of activations.
+    fn arithmetic(&self) -> String;
 
     /// Names work by what it is and by the buffers it may be asked to do it on.
     fn key(&self, what: u64, buffers: &[&Self::Slice]) -> u64 {

@@ -104,25 +104,33 @@ impl RunFolder {
                 .map_err(|error| wrong(format!("cannot create the output folder {}: {error}", part.display())))?;
             folder.created.push(part);
         }
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
-        let lock = lock.map_err(|error| wrong(format!("cannot write in the output folder: {error}")))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                folder.lock = Some(lock);
-                folder.remove_leftovers();
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(wrong(
-                    "another run is training in it; choose another folder or wait for its end".to_owned(),
-                ));
-            }
-            // A file system without locks: nothing to hold, nothing to refuse.
-            Err(TryLockError::Error(error)) => {
-                tracing::warn!(path = %path.display(), %error, "the folder cannot be locked");
-                folder.lock = Some(lock);
+        folder.lock = Some(folder.locked()?);
+        folder.remove_leftovers();
+        Ok(folder)
+    }
+
+    /// The folder's lock, held.
+    fn locked(&self) -> Result<File> {
+        let wrong = |reason: String| Error::Output { path: self.path.clone(), reason };
+        let path = self.path.join(LOCK);
+        loop {
+            let lock = File::options().create(true).truncate(false).write(true).open(&path);
+            let lock = lock.map_err(|error| wrong(format!("cannot write in the output folder: {error}")))?;
+            match lock.try_lock() {
+                Ok(()) if is_at(&lock, &path) => return Ok(lock),
+                // The run that held it has left and taken its file along; the next one has a file of its own.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let advice = "another run is training in it; choose another folder or wait for its end";
+                    return Err(wrong(advice.to_owned()));
+                }
+                // A file system without locks: nothing to hold, nothing to refuse.
+                Err(TryLockError::Error(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "the folder cannot be locked");
+                    return Ok(lock);
+                }
             }
         }
-        Ok(folder)
     }
 
     /// Removes half-written files. With the lock held no living process can own them.
@@ -197,13 +205,29 @@ impl RunFolder {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        if self.lock.take().is_some() {
-            // Gone before the lock is taken by the next run, or left for it: either is a free folder.
+        if let Some(lock) = self.lock.take() {
+            // While it is held: whoever opened the file in the meantime sees that it is no longer the folder's.
             let _ = std::fs::remove_file(self.path.join(LOCK));
+            drop(lock);
         }
         // Innermost first; a folder that holds anything refuses, and so do those around it.
         while self.created.pop().is_some_and(|path| std::fs::remove_dir(path).is_ok()) {}
     }
+}
+
+/// True where `path` still names the open `file`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (ours, theirs) = (file.metadata().map(place), std::fs::metadata(path).map(place));
+    ours.is_ok_and(|ours| theirs.is_ok_and(|theirs| ours == theirs))
+}
+
+/// An open file cannot be removed here.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 #[cfg(test)]
@@ -266,6 +290,20 @@ mod tests {
         drop(first);
         let _second = RunFolder::open(root.path(), Start::Replace).expect("open");
         assert!(!left.iter().any(|path| path.exists()), "half-written files stay");
+    }
+
+    #[test]
+    fn a_lock_file_that_its_run_took_along_is_no_lock() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let first = RunFolder::open(root.path(), Start::Fresh).expect("open");
+        // Opened by a run that waits to lock it, while the first leaves.
+        let stale = File::options().write(true).open(root.path().join(LOCK)).expect("open");
+        drop(first);
+        stale.try_lock().expect("nobody holds it");
+        let second = RunFolder::open(root.path(), Start::Fresh).expect("a free folder");
+        assert!(!is_at(&stale, &root.path().join(LOCK)));
+        RunFolder::open(root.path(), Start::Fresh).expect_err("the second is in it");
+        drop(second);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use preco_core::backend::Backend;
 
 use crate::error::{Error, Result};
-use crate::trainer::{Identity, State, Unusable, foreign};
+use crate::trainer::{Changes, Identity, State, Unusable, foreign, saved_identity};
 
 /// The folder's name within a run.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -22,12 +22,23 @@ pub struct Store {
     keep: usize,
     /// Found broken on the way to a good one: these go with the next that is saved.
     broken: Vec<PathBuf>,
+    changes: Changes,
 }
 
 impl Store {
     /// The checkpoints of the run in `run`; `keep` of them stay, at least one.
     pub fn new(run: &Path, keep: usize) -> Self {
-        Self { folder: run.join(CHECKPOINTS), keep: keep.max(1), broken: Vec::new() }
+        Self { folder: run.join(CHECKPOINTS), keep: keep.max(1), broken: Vec::new(), changes: Changes::Refused }
+    }
+
+    /// The same, for a run that may have changed since its checkpoints.
+    pub fn accepting(self, changes: Changes) -> Self {
+        Self { changes, ..self }
+    }
+
+    /// Whose the newest checkpoint is whose header can be read.
+    pub fn identity(&self) -> Option<Identity> {
+        self.list().iter().rev().find_map(|(_, path)| saved_identity(path))
     }
 
     /// Saves `state`, then removes what lies beyond it and all but the newest.
@@ -83,17 +94,15 @@ impl Store {
     ) -> Result<Option<PathBuf>> {
         let (mut foreign, mut broken) = (Vec::<(PathBuf, String)>::new(), Vec::<(PathBuf, String)>::new());
         for (_, path) in self.list().into_iter().rev() {
-            match state.load(backend, &path, identity) {
-                Ok(doubt) => {
+            match state.load(backend, &path, identity, self.changes) {
+                Ok(doubts) => {
                     for (path, difference) in &foreign {
                         say(&format!("{} is of another run: {difference}; {}", path.display(), aside(path)));
                     }
                     if foreign.len() + broken.len() > 0 {
                         say(&format!("continuing from {} instead", path.display()));
                     }
-                    if let Some(doubt) = doubt {
-                        say(&format!("{} was {doubt}", path.display()));
-                    }
+                    doubts.iter().for_each(|doubt| say(doubt));
                     self.broken = broken.into_iter().map(|(path, _)| path).collect();
                     return Ok(Some(path));
                 }
@@ -105,7 +114,9 @@ impl Store {
             }
         }
         let reason = match (foreign.first(), broken.as_slice()) {
-            (Some((_, difference)), _) => format!("{difference}. Give the run's own settings, or start another run"),
+            (Some((_, difference)), _) => format!(
+                "{difference}. Give the run's own settings, go on with these by --accept-changes, or start another run"
+            ),
             (None, []) => return Ok(None),
             (None, [(_, reason)]) => format!("its one checkpoint cannot be used: {reason}"),
             (None, [(_, newest), ..]) => {
@@ -130,7 +141,7 @@ impl Store {
     fn set_foreign_aside(&self, identity: &Identity) -> Vec<PathBuf> {
         let mut stay = Vec::new();
         for (_, path) in self.list() {
-            if let Some(difference) = foreign(&path, identity) {
+            if let Some(difference) = foreign(&path, identity, self.changes) {
                 // Not within the macro, which evaluates nothing where nobody listens.
                 let where_now = aside(&path);
                 tracing::warn!("{} is of another run: {difference}; {where_now}", path.display());
@@ -145,7 +156,9 @@ impl Store {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let step =
             |path: &Path| path.file_name()?.to_str()?.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok();
-        let mut found: Vec<_> = entries.filter_map(|entry| Some((step(&entry.path())?, entry.path()))).collect();
+        // Only files: opening a pipe would wait for ever.
+        let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+        let mut found: Vec<_> = files.filter_map(|path| Some((step(&path)?, path))).collect();
         found.sort();
         found
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// How many names a message lists.
 const LISTED: usize = 4;
 
-/// Where loss or gradient stopped being numbers. The update did not happen; checkpoints stay.
+/// Where loss, gradient, a parameter or a metric stopped being numbers. Nothing of it was saved; checkpoints stay.
 #[derive(Debug, Serialize)]
 pub struct Divergence {
     /// Counted from 1.
@@ -62,7 +62,11 @@ impl fmt::Display for Divergence {
             write!(f, ", all in {}", report.display())?;
         }
         let last_good = last_good_checkpoint(self.last_good_checkpoint.as_deref());
-        write!(f, ". {last_good}. Lower the learning rate or lengthen the warm-up")
+        write!(
+            f,
+            ". {last_good}. Lower the learning rate or lengthen the warm-up (from a checkpoint: --resume RUN --lr LR \
+             --accept-changes)"
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! All that changes while a run trains, and its form in a checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use preco_core::backend::Backend;
@@ -55,6 +55,8 @@ pub struct Best {
 pub struct Identity {
     /// The task, such as `pretrain`.
     pub task: String,
+    /// The model's name, for people.
+    pub name: String,
     /// Names and shapes of all parameters, as one number.
     pub layout: String,
     /// How many images, and their [`fingerprints`](crate::datasets::ImageSource::fingerprint) in order as one number. What
@@ -82,9 +84,10 @@ struct About {
 }
 
 impl Identity {
-    /// The identity of a run of `task` over images with these fingerprints.
+    /// The identity of a run of `task` with a model called `name`, over images with these fingerprints.
     pub fn new(
         task: &str,
+        name: &str,
         layout: &Layout,
         images: impl Iterator<Item = u64>,
         settings: BTreeMap<String, serde_json::Value>,
@@ -99,28 +102,60 @@ impl Identity {
         }
         Self {
             task: task.to_owned(),
+            name: name.to_owned(),
             layout: format!("{} parameters, {:016x}", layout.parameters(), fnv1a64(&shapes)),
             data: format!("{count} images, {digest:016x}"),
             settings,
         }
     }
 
-    /// The first thing in which `saved` differs, in words.
-    fn differs(&self, saved: &Self) -> Option<String> {
-        for (what, ours, theirs) in [
-            ("the task", &self.task, &saved.task),
-            ("the model", &self.layout, &saved.layout),
-            ("the data (names, order, file sizes)", &self.data, &saved.data),
-        ] {
-            if ours != theirs {
-                return Some(format!("{what} is {ours} now and was {theirs}"));
-            }
-        }
-        let names = self.settings.keys().chain(saved.settings.keys());
-        let text = |from: &Self, name: &String| from.settings.get(name).map_or("absent".to_owned(), |v| v.to_string());
-        let mut changed = names.filter(|name| self.settings.get(*name) != saved.settings.get(*name));
-        changed.next().map(|name| format!("{name} is {} now and was {}", text(self, name), text(saved, name)))
+    /// In what `saved` differs. Settings come first: another seed is another order of the data.
+    fn differences(&self, saved: &Self) -> Vec<Difference> {
+        let what = |what: &str, ours: &str, theirs: &str| {
+            (ours != theirs).then(|| format!("{what} is {ours} now and was {theirs}"))
+        };
+        let mut found: Vec<Difference> =
+            [("the task", &self.task, &saved.task), ("the model", &self.layout, &saved.layout)]
+                .into_iter()
+                .filter_map(|(name, ours, theirs)| what(name, ours, theirs))
+                .map(Difference::Kind)
+                .collect();
+        let names: BTreeSet<&String> = self.settings.keys().chain(saved.settings.keys()).collect();
+        let text = |from: &Self, name: &str| from.settings.get(name).map_or("absent".to_owned(), |v| v.to_string());
+        let settings = names.into_iter().filter_map(|name| what(name, &text(self, name), &text(saved, name)));
+        found.extend(settings.map(Difference::Setting));
+        found.extend(what("the data (names, order, file sizes)", &self.data, &saved.data).map(Difference::Data));
+        found
     }
+}
+
+/// A thing in which a checkpoint is not this run's, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Difference {
+    /// Another task or model: its numbers mean something else.
+    Kind(String),
+    /// Another setting.
+    Setting(String),
+    /// Other images.
+    Data(String),
+}
+
+impl Difference {
+    fn words(&self) -> &str {
+        match self {
+            Self::Kind(words) | Self::Setting(words) | Self::Data(words) => words,
+        }
+    }
+}
+
+/// What a run may have changed since its checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing that numbers depend on.
+    #[default]
+    Refused,
+    /// Settings and data: whoever resumes has asked for it, and is told each.
+    Accepted,
 }
 
 impl<B: Backend> State<B> {
@@ -153,7 +188,7 @@ impl<B: Backend> State<B> {
         let about = About {
             format: FORMAT,
             code: CODE.to_owned(),
-            arithmetic: backend.arithmetic().to_owned(),
+            arithmetic: backend.arithmetic(),
             identity: identity.clone(),
             step: self.step,
             epoch,
@@ -173,8 +208,8 @@ impl<B: Backend> State<B> {
         file::write(path, &about, &buffers).map_err(failed)
     }
 
-    /// Continues from a checkpoint; tells a reason to doubt that the numbers will be those of an uninterrupted run. On an
-    /// error nothing has changed.
+    /// Continues from a checkpoint; tells in what the numbers may not be those of an uninterrupted run. On an error nothing
+    /// has changed.
     ///
     /// # Errors
     /// [`Unusable`], which says whether another checkpoint of the same folder may serve.
@@ -183,14 +218,16 @@ impl<B: Backend> State<B> {
         backend: &B,
         path: &Path,
         identity: &Identity,
-    ) -> std::result::Result<Option<String>, Unusable> {
+        changes: Changes,
+    ) -> std::result::Result<Vec<String>, Unusable> {
         let (about, mut buffers) = file::read(path).map_err(Unusable::Broken)?;
         let format = about.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(FORMAT)) {
             return Err(Unusable::Broken(other_form(format)));
         }
         let about: About = serde_json::from_value(about).map_err(|error| Unusable::Broken(error.to_string()))?;
-        if let Some(difference) = identity.differs(&about.identity) {
+        let differences = identity.differences(&about.identity);
+        if let Some(difference) = refused(&differences, changes) {
             return Err(Unusable::Foreign(difference));
         }
         let mut take = |name: &str| {
@@ -205,19 +242,36 @@ impl<B: Backend> State<B> {
             backend.upload(&saved, ours);
         }
         (self.step, self.best, self.unreadable) = (about.step, about.best, about.unreadable);
-        let (then, now) = ((about.code.as_str(), about.arithmetic.as_str()), (CODE, backend.arithmetic()));
-        Ok((then != now).then(|| {
+        if differences.iter().any(|difference| matches!(difference, Difference::Data(_))) {
+            // They are known by their place in the data.
+            self.unreadable.clear();
+        }
+        let mut doubts: Vec<String> = differences.iter().map(|difference| difference.words().to_owned()).collect();
+        let (then, now) = ((about.code, about.arithmetic), (CODE.to_owned(), backend.arithmetic()));
+        if then != now {
             let [then, now] = [then, now].map(|(code, arithmetic)| format!("{code} on {arithmetic}"));
-            format!("written by {then}, this is {now}: numbers may differ from an uninterrupted run")
-        }))
+            doubts.push(format!(
+                "the checkpoint was written by {then}, this is {now}: numbers may differ from an uninterrupted run"
+            ));
+        }
+        Ok(doubts)
     }
 }
 
+/// The first difference that is not to be accepted.
+fn refused(differences: &[Difference], changes: Changes) -> Option<String> {
+    let refused = |difference: &&Difference| changes == Changes::Refused || matches!(difference, Difference::Kind(_));
+    differences.iter().find(refused).map(|difference| difference.words().to_owned())
+}
+
 /// In what the checkpoint at `path` is of another run, by its header alone; `None` also where that cannot be read.
-pub(crate) fn foreign(path: &Path, identity: &Identity) -> Option<String> {
-    let about = file::peek(path)?;
-    let about: About = serde_json::from_value(about).ok()?;
-    identity.differs(&about.identity)
+pub(crate) fn foreign(path: &Path, identity: &Identity, changes: Changes) -> Option<String> {
+    refused(&identity.differences(&saved_identity(path)?), changes)
+}
+
+/// Whose the checkpoint at `path` is, by its header alone; `None` where that cannot be read.
+pub(crate) fn saved_identity(path: &Path) -> Option<Identity> {
+    serde_json::from_value::<About>(file::peek(path)?).ok().map(|about| about.identity)
 }
 
 /// What is wrong with a checkpoint of a form that is not [`FORMAT`].

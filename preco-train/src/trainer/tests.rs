@@ -21,7 +21,7 @@ use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
 use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
-use crate::trainer::{Divergence, Ending};
+use crate::trainer::{Changes, Divergence, Ending};
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
 fn config() -> Pretrain {
@@ -43,12 +43,14 @@ struct How {
     runtime: Runtime,
     /// Interrupt after this many updates.
     stop_after: u64,
+    changes: Changes,
 }
 
 const FRESH: How = How {
     begin: Start::Fresh,
     runtime: Runtime { loader_threads: 1, cache_bytes: 1 << 20, save_every: 0, keep: 2 },
     stop_after: u64::MAX,
+    changes: Changes::Refused,
 };
 
 /// Interrupts after so many updates.
@@ -103,6 +105,7 @@ fn train_with<B: Backend>(
         start,
         output: RunFolder::open(folder, how.begin)?,
         begin: how.begin,
+        changes: how.changes,
         settings: "# none\n".to_owned(),
         stop: &stop,
     };

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::Machine;
+
 use crate::names::{did_you_mean, quoted};
 
 /// Train an encoder on images without labels
@@ -140,9 +142,15 @@ pub(crate) struct Args {
     /// Newest checkpoints that stay [default: 2]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub keep: Option<usize>,
-    /// The flag that all commands share, which is a key of settings files too.
+    /// The flags that all commands share, which are keys of settings files too.
     #[arg(skip)]
     pub threads: Option<usize>,
+    #[arg(skip)]
+    pub simd: Option<String>,
+    #[arg(skip)]
+    pub device: Option<String>,
+    #[arg(skip)]
+    pub precision: Option<String>,
     /// Folder of the results [default: runs/NAME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -154,10 +162,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "config"], help_heading = "Output")]
     #[serde(skip)]
     pub resume: Option<PathBuf>,
+    /// With --resume: go on although settings or images are no longer the run's; each difference is said
+    #[arg(long, requires = "resume", help_heading = "Output")]
+    #[serde(skip)]
+    pub accept_changes: bool,
     /// Settings file: a key is a flag's name, flags win
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
+}
+
+impl Args {
+    /// What the run computes on.
+    pub(crate) fn machine(&self) -> Machine {
+        let Self { threads, simd, device, precision, .. } = self.clone();
+        Machine { threads, simd, device, precision }
+    }
 }
 
 /// A value by the name it has in configuration files; an unknown one lists the known, and the nearest.

@@ -7,7 +7,7 @@ use preco_train::tasks::pretrain::Warmup;
 
 use super::data::SCENES;
 use super::{Args, Plan};
-use crate::{cli, config, names};
+use crate::{config, names};
 
 /// Passes of so many updates leave room for any warm-up that is no mistake.
 const LONG_PASS: usize = 1 << 24;
@@ -18,7 +18,7 @@ const LONG_PASS: usize = 1 << 24;
 /// The first that cannot be, with its value and what would do.
 pub(crate) fn check(args: &Args, plan: &Plan) -> Result<()> {
     config::to_table(args)?;
-    args.threads.map_or(Ok(()), cli::check_threads)?;
+    args.machine().check()?;
     paths(args)?;
     if let Some(share) = args.held_out {
         ensure!((0.0..1.0).contains(&share), "--held-out {share} must be a share from 0 to below 1, such as 0.05");

@@ -6,11 +6,12 @@ use anyhow::{Context, Result, bail, ensure};
 use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
-use preco_train::checkpoint::{RunFolder, Start as Begin};
+use preco_train::checkpoint::{RunFolder, Start as Begin, Store};
 use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
 use preco_zoo::{ModelFolder, find};
 
 use super::Args;
+use crate::cli::Machine;
 use crate::{config, names};
 
 /// Input side of a run on generated scenes, where none is given: pico is done in two minutes.
@@ -29,13 +30,14 @@ const PRESETS: [&str; 2] = ["paper", "simmim"];
 /// What clap refuses of flags, for files.
 const RULES: config::Rules<'_> = config::Rules {
     exclusive: &[["steps", "epochs"], ["model", "init-from"], ["list", "held-out"], ["val-list", "held-out"]],
-    flags_only: &["config", "force", "json", "resume", "simd"],
+    flags_only: &["accept-changes", "config", "force", "json", "resume"],
 };
 
-/// The flags over their settings file, or over the settings of the run to continue; `threads` are the flag that all
+/// The flags over their settings file, or over the settings of the run to continue; `machine` are the flags that all
 /// commands share.
-pub(crate) fn settings(args: &Args, threads: Option<usize>) -> Result<Args> {
-    let args = &Args { threads, ..args.clone() };
+pub(crate) fn settings(args: &Args, machine: &Machine) -> Result<Args> {
+    let Machine { threads, simd, device, precision } = machine.clone();
+    let args = &Args { threads, simd, device, precision, ..args.clone() };
     let file = match (&args.config, &args.resume) {
         (Some(file), _) => file.clone(),
         (None, Some(run)) => {
@@ -52,7 +54,8 @@ pub(crate) fn settings(args: &Args, threads: Option<usize>) -> Result<Args> {
     };
     let layered = config::layered(&file, args, &RULES)?;
     let out = args.resume.clone().or(layered.out);
-    Ok(Args { out, force: args.force, resume: args.resume.clone(), config: args.config.clone(), ..layered })
+    let (force, accept_changes) = (args.force, args.accept_changes);
+    Ok(Args { out, force, accept_changes, resume: args.resume.clone(), config: args.config.clone(), ..layered })
 }
 
 /// What will be done.
@@ -96,16 +99,23 @@ impl Plan {
         if let Some(preset) = args.preset.as_deref().filter(|preset| !PRESETS.contains(preset)) {
             bail!("{}", names::unknown("recipe", preset, PRESETS.into_iter()));
         }
-        let start = args.init_from.as_deref().map(find).transpose()?;
-        let (name, mut encoder) = match &start {
-            Some(folder) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
-            None => {
+        let start = args.init_from.as_deref().map(find).transpose();
+        let (start, saved) = match (start, &args.resume) {
+            (Ok(start), _) => (start, None),
+            // Where a run started from matters no more once it has a checkpoint.
+            (Err(error), Some(run)) => (None, Some(saved_model(run).ok_or(error)?)),
+            (Err(error), None) => return Err(error.into()),
+        };
+        let (name, mut encoder) = match (&start, saved) {
+            (Some(folder), _) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
+            (None, Some(saved)) => saved,
+            (None, None) => {
                 let default = if args.preset.is_some() { "base" } else { "pico" };
                 let preset = args.model.as_deref().unwrap_or(default);
                 (format!("preco-swin-{preset}"), names::encoder(preset)?)
             }
         };
-        let small_scenes = args.data.is_none() && args.preset.is_none() && start.is_none();
+        let small_scenes = args.data.is_none() && args.preset.is_none() && args.init_from.is_none();
         if let Some(side) = args.input_size.or(small_scenes.then_some(SCENE_SIDE_PX)) {
             ensure!(side <= MOST_SIDE_PX, "--input-size {side} is too large; at most {MOST_SIDE_PX} pixels");
             encoder.input = [side, side];
@@ -117,6 +127,14 @@ impl Plan {
         // Before anything is derived from sizes that cannot be.
         encoder.validate()?;
         let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        if let (Some(from), false) = (&args.init_from, args.resume.is_some()) {
+            let same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
+            ensure!(
+                !same(from, &out),
+                "--init-from and --out are both {}: a run replaces what is there",
+                out.display()
+            );
+        }
         let begin = match (args.resume.is_some(), args.force) {
             (true, _) => Begin::Resume,
             (false, true) => Begin::Replace,
@@ -197,6 +215,13 @@ impl Plan {
             model.mask_patch
         )
     }
+}
+
+/// Name and encoder of the newest checkpoint in `run`.
+fn saved_model(run: &Path) -> Option<(String, SwinConfig)> {
+    let mut saved = Store::new(run, 1).identity()?;
+    let encoder = saved.settings.get_mut("model")?.get_mut("encoder")?.take();
+    Some((saved.name, serde_json::from_value(encoder).ok()?))
 }
 
 fn runtime(args: &Args) -> Runtime {

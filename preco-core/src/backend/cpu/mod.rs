@@ -82,8 +82,8 @@ impl Backend for Cpu {
         values.to_vec()
     }
 
-    fn arithmetic(&self) -> &'static str {
-        "cpu, f32"
+    fn arithmetic(&self) -> String {
+        format!("cpu ({}), f32", self.level)
     }
 
     fn reserve(&self, buffer: &mut Vec<f32>, len: usize) {

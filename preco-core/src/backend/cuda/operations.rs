@@ -46,10 +46,10 @@ impl Backend for Cuda {
         self.check()
     }
 
-    fn arithmetic(&self) -> &'static str {
+    fn arithmetic(&self) -> String {
         match self.precision {
-            Precision::F32 => "cuda, f32",
-            Precision::Bf16 => "cuda, bf16",
+            Precision::F32 => "cuda, f32".to_owned(),
+            Precision::Bf16 => "cuda, bf16".to_owned(),
         }
     }
 

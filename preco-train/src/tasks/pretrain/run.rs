@@ -25,7 +25,7 @@ use crate::optim::Groups;
 use crate::progress::{Progress, StepReport};
 use crate::sample::Supervision;
 use crate::task::Task;
-use crate::trainer::{Ending, Identity, State, Trainer};
+use crate::trainer::{Changes, Ending, Identity, State, Trainer};
 
 /// Threads beyond which a system stops giving more.
 const MOST_THREADS: usize = 4096;
@@ -51,6 +51,8 @@ pub struct Inputs<'a> {
     pub output: RunFolder,
     /// Whether the run in that folder goes on.
     pub begin: Start,
+    /// What may have changed since the checkpoint it goes on from.
+    pub changes: Changes,
     /// The settings as TOML, kept beside the results.
     pub settings: String,
     /// Becomes true when the run is to save and leave after the step at hand.
@@ -145,7 +147,7 @@ pub fn run<B: Backend>(
     config.validate(count)?;
     runtime.validate()?;
     let mut task = Pretraining::new(inputs.name, config, backend, inputs.held_out)?;
-    let identity = identity(config, task.layout(), inputs.images.as_ref())?;
+    let identity = identity(inputs.name, config, task.layout(), inputs.images.as_ref())?;
     let params = match inputs.start {
         Some(start) if start.len() == task.layout().len() => start,
         Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
@@ -154,7 +156,7 @@ pub fn run<B: Backend>(
     let mut state = State::new(backend, &params, config.ema.is_some(), config.optimiser.clone())?;
     drop(params);
     backend.check()?;
-    let mut store = Store::new(inputs.output.path(), runtime.keep);
+    let mut store = Store::new(inputs.output.path(), runtime.keep).accepting(inputs.changes);
     let mut records = Records::new(&inputs.output, &inputs.settings, inputs.split.as_ref(), progress);
     if inputs.begin == Start::Resume {
         match store.resume(backend, &mut state, &identity, |line| records.message(line))? {
@@ -205,6 +207,8 @@ pub fn run<B: Backend>(
     let history = read_steps(&log)?;
     if ending != Ending::Interrupted {
         task.save(&backend.values(state.published(), state.len), inputs.output.path())?;
+    }
+    if !history.is_empty() {
         let (model, params) = (task.model(), state.published());
         write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
         let sheet = pictures::reconstructions(model, params, backend, inputs.examples.as_ref(), config)?;
@@ -233,11 +237,11 @@ pub fn run<B: Backend>(
 }
 
 /// What a checkpoint of this run must say of itself.
-fn identity(config: &Pretrain, layout: &Layout, images: &dyn ImageSource) -> Result<Identity> {
+fn identity(name: &str, config: &Pretrain, layout: &Layout, images: &dyn ImageSource) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
     let images = (0..images.len()).map(|index| images.fingerprint(index));
-    Ok(Identity::new("pretrain", layout, images, settings))
+    Ok(Identity::new("pretrain", name, layout, images, settings))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

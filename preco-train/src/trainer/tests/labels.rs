@@ -138,7 +138,7 @@ fn train_regression(folder: &Path, begin: Start, stop_after: u64) -> (Vec<f32>, 
         patience: 0,
         save_every: 10,
         seed: 5,
-        identity: Identity::new("regression", task.layout(), images, std::collections::BTreeMap::new()),
+        identity: Identity::new("regression", "regression", task.layout(), images, std::collections::BTreeMap::new()),
         store: Store::new(output.path(), 2),
         stop: &stop,
     };

@@ -243,11 +243,12 @@ fn a_checkpoint_of_other_code_is_continued_with_a_warning_and_one_of_an_older_fo
     let (done, said) = train_how(&config(), None, root.path(), How { begin: Start::Resume, ..FRESH }).expect("resume");
     assert_eq!(done.steps, 3);
     let this = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
+    let level = Level::detect();
     let want = format!(
-        "was written by 0.0.9 (abc1234) on cpu, f32, this is {this} on cpu, f32: numbers may differ from an uninterrupted \
-         run"
+        "the checkpoint was written by 0.0.9 (abc1234) on cpu ({level}), f32, this is {this} on cpu ({level}), f32: \
+         numbers may differ from an uninterrupted run"
     );
-    assert!(said[0].contains("step-0000000001") && said[0].ends_with(&want), "{said:?}");
+    assert_eq!(said[0], want);
     assert!(this.ends_with("unknown)") || this.len() == "0.1.0 (abc1234)".len(), "{this}");
 }
 
@@ -268,4 +269,57 @@ fn another_runs_settings_do_not_continue_a_run() {
         assert!(error.to_string().contains(needle), "{error}");
     }
     assert!(checkpoint(root.path()) == before, "a refused run has changed the checkpoint");
+}
+
+#[test]
+fn another_level_of_instructions_is_told() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let images = || Arc::new(SceneGenerator::new(1, 32, 8));
+    let portable = Cpu::new(Level::parse("portable").expect("everywhere"));
+    let how = How { stop_after: 1, ..FRESH };
+    train_with(&portable, images(), &config(), None, root.path(), how).expect("run");
+    let resume = How { begin: Start::Resume, ..FRESH };
+    let (_, said) = train_how(&config(), None, root.path(), resume).expect("resume");
+    let is_other = Level::detect().name() != "portable";
+    assert_eq!(said[0].contains("cpu (portable), f32, this is"), is_other, "{said:?}");
+}
+
+#[test]
+fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let saving = Runtime { save_every: 1, ..FRESH.runtime };
+    train_how(&config(), None, root.path(), How { stop_after: 2, runtime: saving, ..FRESH }).expect("run");
+    let changed = Pretrain { lr: 2e-3, max_unreadable: 4, ..config() };
+    let resume = How { begin: Start::Resume, runtime: saving, ..FRESH };
+    let error = train_how(&changed, None, root.path(), resume).expect_err("changed").to_string();
+    assert!(error.contains("lr is 0.002 now and was 0.001") && error.contains("--accept-changes"), "{error}");
+    let accept = How { changes: Changes::Accepted, ..resume };
+    let more = Arc::new(SceneGenerator::new(1, 32, 12));
+    let (outcome, said) = train_on(more, &changed, None, root.path(), accept).expect("accepted");
+    assert_eq!((outcome.ending, outcome.steps), (Ending::Finished, 3));
+    for (line, needle) in
+        said.iter().zip(["lr is 0.002", "max_unreadable is 4 now and was 0", "the data", "continuing"])
+    {
+        assert!(line.contains(needle), "no {needle} in {said:?}");
+    }
+    // From here on it is the changed run's.
+    let set_aside = |path: &std::fs::DirEntry| path.file_name().to_string_lossy().contains("foreign");
+    assert!(!std::fs::read_dir(root.path().join("checkpoints")).expect("list").flatten().any(|path| set_aside(&path)));
+    let model = PrecoConfig::new(SwinConfig { embed: 16, ..config().model.encoder });
+    let error = train_how(&Pretrain { model, ..config() }, None, root.path(), accept).expect_err("another model");
+    assert!(error.to_string().contains("the model is"), "{error}");
+}
+
+#[test]
+fn parameters_and_metrics_that_are_no_numbers_are_neither_saved_nor_best() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    // The first update leaves no parameter finite: its rate overflows f32.
+    let absurd =
+        Pretrain { length: Length::Steps(4), lr: 1e39, warmup: crate::tasks::pretrain::Warmup::Steps(0), ..config() };
+    let saving = Runtime { save_every: 1, keep: 1, ..FRESH.runtime };
+    let error = train_how(&absurd, None, root.path(), How { runtime: saving, ..FRESH }).expect_err("no numbers");
+    let text = error.to_string();
+    assert!(text.contains("a parameter became") && text.contains("no checkpoint yet"), "{text}");
+    assert!(!root.path().join("best").exists() && !root.path().join("model.safetensors").exists());
+    assert!(root.path().join("diverged.json").exists());
 }
