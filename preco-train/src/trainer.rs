@@ -213,7 +213,7 @@ impl Trainer<'_> {
     /// Refuses parameters that are no numbers: they must be neither saved nor measured.
     fn check_parameters<B: Backend>(&self, backend: &B, state: &State<B>, indices: &[usize]) -> Result<()> {
         // Squares of f32 cannot overflow f64.
-        let sum = backend.sum_squares(&state.params, &[0..state.len]);
+        let sum = backend.sum_squares(&state.params, std::slice::from_ref(&(0..state.len)));
         backend.check()?;
         if sum.is_finite() { Ok(()) } else { Err(self.diverged(state.step, "a parameter", sum, None, indices)) }
     }

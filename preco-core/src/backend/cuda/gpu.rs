@@ -73,6 +73,8 @@ unsafe impl Send for Function {}
 struct Copies {
     stream: sys::CUstream,
     done: sys::CUevent,
+    /// The first stream's last allocation: memory is there in that stream's order, not before.
+    allocated: sys::CUevent,
     /// Page-locked memory of the host.
     staging: *mut c_void,
     bytes: usize,
@@ -84,8 +86,9 @@ unsafe impl Send for Copies {}
 impl Copies {
     fn new() -> std::result::Result<Self, DriverError> {
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
-        let done = result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)?;
-        Ok(Self { stream, done, staging: std::ptr::null_mut(), bytes: 0 })
+        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING);
+        let (done, allocated) = (event()?, event()?);
+        Ok(Self { stream, done, allocated, staging: std::ptr::null_mut(), bytes: 0 })
     }
 
     fn upload(&mut self, bytes: &[u8], to: Pointer) -> std::result::Result<(), DriverError> {
@@ -104,6 +107,8 @@ impl Copies {
         };
         // SAFETY: the memory stays until the stream was waited for; the backend has checked the room on the device.
         unsafe {
+            let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+            result::stream::wait_event(self.stream, self.allocated, flags)?;
             result::memcpy_htod_async(to, staged, self.stream)?;
             result::event::record(self.done, self.stream)
         }
@@ -126,6 +131,7 @@ impl Drop for Copies {
             let _ = result::stream::synchronize(self.stream);
             self.free();
             let _ = result::event::destroy(self.done);
+            let _ = result::event::destroy(self.allocated);
             let _ = result::stream::destroy(self.stream);
         }
     }
@@ -258,7 +264,12 @@ impl Driver for Gpu {
     fn allocate(&self, bytes: usize) -> Result<Pointer> {
         self.bind()?;
         // SAFETY: the stream lives as long as this.
-        unsafe { result::malloc_async(self.stream.cu_stream(), bytes) }.map_err(|error| {
+        let allocated = unsafe { result::malloc_async(self.stream.cu_stream(), bytes) };
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: as above; the event is ours.
+        self.done(unsafe { result::event::record(copies.allocated, self.stream.cu_stream()) })?;
+        drop(copies);
+        allocated.map_err(|error| {
             let [free, total] = self.memory().unwrap_or_default();
             let gigabytes = |bytes: usize| bytes as f64 / 1e9;
             Error::device(
@@ -275,6 +286,10 @@ impl Driver for Gpu {
     }
 
     fn free(&self, pointer: Pointer, _: usize) {
+        // A copy that nobody has waited for may still be writing there.
+        let _ = self.await_uploads();
+        // A copy that nobody has waited for may still be writing there.
+        let _ = self.await_uploads();
         // After a failed kernel every call fails, and that error was told.
         // SAFETY: from `allocate`; freed in the stream's order, so after its last use.
         let _ = self.bind().and_then(|()| self.done(unsafe { result::free_async(pointer, self.stream.cu_stream()) }));
