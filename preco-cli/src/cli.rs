@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, config, data, evaluate, pretrain, scenes};
+use crate::commands::{bench, config, data, evaluate, models, pretrain, scenes};
 use crate::device::Device;
 use crate::output;
 
@@ -35,6 +35,9 @@ enum Command {
     /// Look at folders of images, split them, or generate some
     #[command(subcommand)]
     Data(data::Data),
+    /// Published models by name, and the folders they are published as
+    #[command(subcommand)]
+    Models(models::Models),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),
     /// Measure speed and memory beside the machine's limit and a peer
@@ -133,6 +136,7 @@ impl Cli {
             }
             Command::Config(command) => output::print(&config::execute(&command, &machine)?, self.json),
             Command::Data(command) => data::run(&command, self.json),
+            Command::Models(command) => models::run(&command, self.json),
             Command::Scenes(args) => output::print(&scenes::execute(&args)?, self.json),
         }
     }

@@ -12,6 +12,41 @@ pub enum Error {
     /// The core could not read a file of the model.
     #[error(transparent)]
     Core(#[from] preco_core::error::Error),
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb: `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A model's folder lacks a file that it must have.
+    #[error(
+        "{} is missing: give a model's folder, with config.json, preprocessor_config.json and model.safetensors",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not the one that was published.
+    #[error("{} has SHA-256 {found}, published is {wanted}: it was changed or cut off; get it again", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// Of the file.
+        found: String,
+        /// Of what was published.
+        wanted: String,
+    },
+    /// A model cannot be published, or checked, as it is.
+    #[error("{what}")]
+    Card {
+        /// What is missing and how to give it.
+        what: String,
+    },
     /// Neither a folder nor a published name.
     #[error("{name:?} is no folder, and {}{}", published(*known), near(similar))]
     Unknown {

@@ -1,38 +1,97 @@
-//! Model folders on disk.
+//! Models as repositories hold them: a folder on disk, or the files of a published model that this program carries.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use preco_core::nn::params::Layout;
 use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE, Preprocess};
+use preco_weights::Entry;
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 
 /// The encoder's tensors.
-const ENCODER_FILE: &str = "model.safetensors";
+pub(crate) const ENCODER_FILE: &str = "model.safetensors";
 /// What pre-training and reconstruction need besides.
-const DECODER_FILE: &str = "decoder.safetensors";
+pub(crate) const DECODER_FILE: &str = "decoder.safetensors";
 
-/// A folder with a model in it.
+/// A model's files.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {
-    path: PathBuf,
+    source: Source,
     spec: ModelSpec,
     preprocess: Preprocess,
+}
+
+/// Where files come from.
+#[derive(Clone, Debug)]
+enum Source {
+    Folder(PathBuf),
+    /// Carried by this program.
+    Embedded(&'static Entry),
+}
+
+impl Source {
+    /// The file's place, for messages.
+    fn place(&self, file: &str) -> PathBuf {
+        match self {
+            Self::Folder(path) => path.join(file),
+            Self::Embedded(entry) => Path::new(entry.name).join(file),
+        }
+    }
+
+    /// The file's bytes; `None` where there is no such file. What is published is what its digest says.
+    fn bytes(&self, file: &str) -> Result<Option<Cow<'static, [u8]>>> {
+        match self {
+            Self::Folder(path) => {
+                let path = path.join(file);
+                if !path.exists() {
+                    return Ok(None);
+                }
+                let bytes = std::fs::read(&path);
+                Ok(Some(bytes.map_err(|source| Error::Io { action: "read", path, source })?.into()))
+            }
+            Self::Embedded(entry) => {
+                let Some(file) = entry.file(file) else { return Ok(None) };
+                let content = file.content.ok_or(Error::Remote { name: entry.name, revision: entry.revision })?;
+                let found = sha256(content);
+                if found != file.sha256 {
+                    let (path, wanted) = (self.place(file.name), file.sha256.to_owned());
+                    return Err(Error::Digest { path, found, wanted });
+                }
+                Ok(Some(content.into()))
+            }
+        }
+    }
+
+    fn text(&self, file: &str) -> Result<String> {
+        let missing = || Error::Missing { path: self.place(file) };
+        let bytes = self.bytes(file)?.ok_or_else(missing)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
 }
 
 impl ModelFolder {
     /// Reads the two descriptions of the model in `path`; the weights are read later.
     ///
     /// # Errors
-    /// The core's errors with the file and the field.
+    /// [`Error::Missing`]; the core's errors with the file and the field.
     pub fn open(path: &Path) -> Result<Self> {
-        let spec = ModelSpec::read(&path.join(CONFIG_FILE))?;
-        Ok(Self { path: path.into(), spec, preprocess: Preprocess::read(&path.join(PREPROCESSOR_FILE))? })
+        Self::of(Source::Folder(path.into()))
     }
 
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// A published model whose files this program carries.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] where it does not; [`Error::Digest`].
+    pub fn embedded(entry: &'static Entry) -> Result<Self> {
+        Self::of(Source::Embedded(entry))
+    }
+
+    fn of(source: Source) -> Result<Self> {
+        let spec = ModelSpec::parse(&source.text(CONFIG_FILE)?, &source.place(CONFIG_FILE))?;
+        let preprocess = Preprocess::parse(&source.text(PREPROCESSOR_FILE)?, &source.place(PREPROCESSOR_FILE))?;
+        Ok(Self { source, spec, preprocess })
     }
 
     /// What the model is made of.
@@ -43,6 +102,14 @@ impl ModelFolder {
     /// How images become its inputs.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
+    }
+
+    /// True where the decoder is there too.
+    pub fn has_decoder(&self) -> bool {
+        match &self.source {
+            Source::Folder(path) => path.join(DECODER_FILE).exists(),
+            Source::Embedded(entry) => entry.file(DECODER_FILE).is_some(),
+        }
     }
 
     /// Lays the encoder's tensors over `params`. Whatever else `layout` has keeps its values; a tensor of the file that
@@ -59,7 +126,7 @@ impl ModelFolder {
     /// # Errors
     /// As [`ModelFolder::overlay_encoder`].
     pub fn overlay_decoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
-        if !self.path.join(DECODER_FILE).exists() {
+        if !self.has_decoder() {
             return Ok(());
         }
         self.overlay(DECODER_FILE, layout, params, is_decoder)
@@ -70,8 +137,8 @@ impl ModelFolder {
     /// # Errors
     /// [`Error::NoDecoder`], and those of [`ModelFolder::overlay_encoder`].
     pub fn pretrained(&self, layout: &Layout) -> Result<Vec<f32>> {
-        if !self.path.join(DECODER_FILE).exists() {
-            return Err(Error::NoDecoder { path: self.path.clone() });
+        if !self.has_decoder() {
+            return Err(Error::NoDecoder { path: self.source.place("") });
         }
         let mut params = vec![0.0; layout.len()];
         self.overlay_encoder(layout, &mut params)?;
@@ -81,9 +148,10 @@ impl ModelFolder {
 
     /// Overlays a file that must hold exactly the segments of `layout` that `belongs` names.
     fn overlay(&self, file: &str, layout: &Layout, params: &mut [f32], belongs: impl Fn(&str) -> bool) -> Result<()> {
-        let path = self.path.join(file);
+        let path = self.source.place(file);
+        let bytes = self.source.bytes(file)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
         let mut loaded = params.to_vec();
-        let report = layout.overlay(&mut loaded, &path)?;
+        let report = layout.overlay_bytes(&mut loaded, &bytes, &path)?;
         let missing: Vec<String> = report.missing.into_iter().filter(|name| belongs(name)).collect();
         let foreign = report.loaded.into_iter().filter(|name| !belongs(name));
         let unexpected: Vec<String> = report.unexpected.into_iter().chain(foreign).collect();
@@ -96,7 +164,7 @@ impl ModelFolder {
 }
 
 /// True for the tensors of the decoder's file.
-fn is_decoder(name: &str) -> bool {
+pub(crate) fn is_decoder(name: &str) -> bool {
     name == "mask_token" || name.starts_with("decoder.")
 }
 

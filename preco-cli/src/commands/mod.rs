@@ -4,5 +4,6 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod evaluate;
+pub(crate) mod models;
 pub(crate) mod pretrain;
 pub(crate) mod scenes;

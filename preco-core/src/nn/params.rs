@@ -146,6 +146,25 @@ impl Layout {
     /// # Errors
     /// [`Error::Io`] with the path. The file is whole or absent.
     pub fn save_where(&self, values: &[f32], path: &Path, keep: impl Fn(&Segment) -> bool) -> Result<()> {
+        let buffer = self.to_safetensors(values, Stored::F32, keep);
+        let buffer = buffer.map_err(|reason| Error::Checkpoint { path: path.into(), reason })?;
+        crate::files::write_atomic(path, |out| out.write_all(&buffer)).map_err(|source| Error::Io {
+            action: "write",
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// The bytes of a safetensors file with the segments that `keep` chooses; the same values give the same bytes.
+    ///
+    /// # Errors
+    /// The format's own words.
+    pub fn to_safetensors(
+        &self,
+        values: &[f32],
+        stored: Stored,
+        keep: impl Fn(&Segment) -> bool,
+    ) -> std::result::Result<Vec<u8>, String> {
         assert_eq!(values.len(), self.len, "values belong to another layout");
         let bytes: Vec<(String, SegmentBytes)> = self
             .segments
@@ -153,19 +172,16 @@ impl Layout {
             .filter(|segment| keep(segment))
             .map(|segment| {
                 let part = &values[segment.range.clone()];
-                let bytes = part.iter().flat_map(|value| value.to_le_bytes()).collect();
-                (segment.name.clone(), SegmentBytes { shape: segment.shape.clone(), bytes })
+                let bytes = match stored {
+                    Stored::F32 => part.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                    Stored::Bf16 => part.iter().flat_map(|value| half::bf16::from_f32(*value).to_le_bytes()).collect(),
+                };
+                (segment.name.clone(), SegmentBytes { stored, shape: segment.shape.clone(), bytes })
             })
             .collect();
         // One metadata key only: the format's writer keeps them in a hash map, and two would make the bytes differ.
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        let buffer = safetensors::serialize(bytes, Some(metadata))
-            .map_err(|error| Error::Checkpoint { path: path.into(), reason: error.to_string() })?;
-        crate::files::write_atomic(path, |out| out.write_all(&buffer)).map_err(|source| Error::Io {
-            action: "write",
-            path: path.into(),
-            source,
-        })
+        safetensors::serialize(bytes, Some(metadata)).map_err(|error| error.to_string())
     }
 
     /// Copies the tensors of a safetensors file (f32, f16 or bf16) over the segments of the same name; says what
@@ -175,10 +191,18 @@ impl Layout {
     /// [`Error::Io`], [`Error::Checkpoint`] for a file that is not safetensors, and [`Error::Shape`] where a tensor of
     /// the right name has another shape. `values` is then unchanged.
     pub fn overlay(&self, values: &mut [f32], path: &Path) -> Result<Overlay> {
-        assert_eq!(values.len(), self.len, "values belong to another layout");
         let buffer = std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
+        self.overlay_bytes(values, &buffer, path)
+    }
+
+    /// [`Layout::overlay`] of a file in memory, which errors call `path`.
+    ///
+    /// # Errors
+    /// As [`Layout::overlay`].
+    pub fn overlay_bytes(&self, values: &mut [f32], buffer: &[u8], path: &Path) -> Result<Overlay> {
+        assert_eq!(values.len(), self.len, "values belong to another layout");
         let bad = |reason: String| Error::Checkpoint { path: path.into(), reason };
-        let file = safetensors::SafeTensors::deserialize(&buffer).map_err(|error| bad(error.to_string()))?;
+        let file = safetensors::SafeTensors::deserialize(buffer).map_err(|error| bad(error.to_string()))?;
         let mut report = Overlay::default();
         let mut loaded = values.to_vec();
         for segment in &self.segments {
@@ -219,14 +243,28 @@ pub struct Overlay {
     pub unexpected: Vec<String>,
 }
 
+/// The type of stored weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stored {
+    /// As they were trained.
+    #[default]
+    F32,
+    /// Rounded: half the size.
+    Bf16,
+}
+
 struct SegmentBytes {
+    stored: Stored,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 impl safetensors::View for SegmentBytes {
     fn dtype(&self) -> safetensors::Dtype {
-        safetensors::Dtype::F32
+        match self.stored {
+            Stored::F32 => safetensors::Dtype::F32,
+            Stored::Bf16 => safetensors::Dtype::BF16,
+        }
     }
     fn shape(&self) -> &[usize] {
         &self.shape

@@ -18,7 +18,12 @@ impl<'a> Document<'a> {
     pub(super) fn read(path: &'a Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-        let root = serde_json::from_str(&text).map_err(|error| Error::Spec {
+        Self::parse(&text, path)
+    }
+
+    /// The document in `text`, which errors call `path`.
+    pub(super) fn parse(text: &str, path: &'a Path) -> Result<Self> {
+        let root = serde_json::from_str(text).map_err(|error| Error::Spec {
             path: path.into(),
             field: "the file".to_owned(),
             reason: format!("is not JSON: {error}"),
@@ -77,11 +82,16 @@ pub(super) fn decimals(values: [f32; 3]) -> [f64; 3] {
     values.map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(value)))
 }
 
+/// `value` with line breaks.
+pub(super) fn text(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
 /// Writes `value` with line breaks; the file is whole or absent.
 pub(super) fn write(value: &Value, path: &Path) -> Result<()> {
-    crate::files::write_atomic(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        out.write_all(b"\n")
+    crate::files::write_atomic(path, |out| out.write_all(text(value).as_bytes())).map_err(|source| Error::Io {
+        action: "write",
+        path: path.into(),
+        source,
     })
-    .map_err(|source| Error::Io { action: "write", path: path.into(), source })
 }

@@ -37,7 +37,18 @@ impl ModelSpec {
     /// [`crate::error::Error::Io`]; [`crate::error::Error::Spec`] with the field; [`crate::error::Error::Config`] for
     /// sizes that do not fit each other.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = Document::read(path)?;
+        Self::of(&Document::read(path)?)
+    }
+
+    /// [`ModelSpec::read`] of a text, which errors call `path`.
+    ///
+    /// # Errors
+    /// As [`ModelSpec::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        Self::of(&Document::parse(text, path)?)
+    }
+
+    fn of(file: &Document<'_>) -> Result<Self> {
         if file.find("preco").is_none() {
             return Err(file.wrong("preco", "is missing: this folder was not written by PReCo"));
         }
@@ -74,6 +85,11 @@ impl ModelSpec {
     /// [`crate::error::Error::Io`] with the path.
     pub fn write(&self, preprocess: &super::Preprocess, path: &Path) -> Result<()> {
         json::write(&self.to_json(preprocess), path)
+    }
+
+    /// What [`ModelSpec::write`] writes.
+    pub fn to_text(&self, preprocess: &super::Preprocess) -> String {
+        json::text(&self.to_json(preprocess))
     }
 
     fn to_json(&self, preprocess: &super::Preprocess) -> Value {

@@ -40,7 +40,18 @@ impl Preprocess {
     /// # Errors
     /// [`crate::error::Error::Io`], and [`crate::error::Error::Spec`] with the field.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = Document::read(path)?;
+        Self::of(&Document::read(path)?)
+    }
+
+    /// [`Preprocess::read`] of a text, which errors call `path`.
+    ///
+    /// # Errors
+    /// As [`Preprocess::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        Self::of(&Document::parse(text, path)?)
+    }
+
+    fn of(file: &Document<'_>) -> Result<Self> {
         for step in ["do_resize", "do_rescale", "do_normalize"] {
             file.agree(step, &json!(true), "this program")?;
         }
@@ -80,7 +91,16 @@ impl Preprocess {
     /// # Errors
     /// [`crate::error::Error::Io`] with the path.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let value = json!({
+        json::write(&self.to_json(), path)
+    }
+
+    /// What [`Preprocess::write`] writes.
+    pub fn to_text(&self) -> String {
+        json::text(&self.to_json())
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
             "do_resize": true,
             "size": { "height": self.size[0], "width": self.size[1] },
             "resample": match self.interpolation {
@@ -94,8 +114,7 @@ impl Preprocess {
             "image_std": json::decimals(self.normalise.std),
             "bands": self.bands,
             "value_range": self.range,
-        });
-        json::write(&value, path)
+        })
     }
 
     fn rescale_factor(&self) -> f64 {
