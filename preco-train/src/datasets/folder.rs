@@ -4,6 +4,12 @@
 //! their extension (jpg, jpeg, png, webp in any case), names that begin with a dot do not count. Links are followed, and
 //! a folder that was visited is not visited again. The order is that of the relative paths, part by part, so it is the
 //! same on every machine. Images may have any size, down to one pixel: crops enlarge them.
+//!
+//! A root without image files of its own and with exactly one visible folder, which itself holds folders, is entered: the
+//! archive of EuroSAT unpacks to one folder `2750` with the ten of its classes. Names, classes and split are then the same
+//! for the archive's folder and for `2750`; lists are valid with and without `2750/` before their names, for both.
+
+mod root;
 
 use std::collections::HashSet;
 use std::fs;
@@ -33,6 +39,8 @@ pub struct Scan {
 #[derive(Clone, Debug)]
 pub struct ImageFolder {
     root: PathBuf,
+    /// What lists may put before a name.
+    prefix: Option<String>,
     files: Vec<File>,
     classes: Vec<String>,
     unreadable: Vec<Unreadable>,
@@ -81,12 +89,10 @@ impl ImageFolder {
     /// [`Error::Io`] where the folder or the list cannot be read; [`Error::Data`] where `root` is no folder, holds no
     /// image, where listed files are missing or lie outside, or where files are no images.
     pub fn scan_with(root: &Path, scan: &Scan) -> Result<Self> {
-        let metadata = fs::metadata(root).map_err(|source| Error::read(root, source))?;
-        if !metadata.is_dir() {
-            return Err(Error::data(root, "is a file; a folder of images is needed"));
-        }
+        let root = &root::enter(root)?;
+        let prefix = root::name(root);
         let mut paths = match &scan.list {
-            Some(list) => listed(root, list)?,
+            Some(list) => listed(root, prefix.as_deref(), list)?,
             None => walk(root)?,
         };
         paths.sort();
@@ -99,10 +105,10 @@ impl ImageFolder {
                 format!("found 0 images in {}; looked for {}", root.display(), looked.join(" ")),
             ));
         }
-        Ok(Self { root: root.into(), files, classes, unreadable })
+        Ok(Self { root: root.clone(), prefix, files, classes, unreadable })
     }
 
-    /// The folder.
+    /// The folder that names are relative to: the one that was asked for, or the only folder in it.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -158,6 +164,10 @@ impl ImageSource for ImageFolder {
     fn classes(&self) -> &[String] {
         &self.classes
     }
+
+    fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
 }
 
 /// The relative paths of all image files below `root`.
@@ -207,8 +217,10 @@ fn is_image_name(path: &Path) -> bool {
 }
 
 /// The relative paths that the text file `list` names, all of which exist.
-fn listed(root: &Path, list: &Path) -> Result<Vec<PathBuf>> {
-    let paths: Vec<PathBuf> = list::read(list)?.into_iter().map(|line| line.name.into()).collect();
+fn listed(root: &Path, prefix: Option<&str>, list: &Path) -> Result<Vec<PathBuf>> {
+    let known = |name: &str| root.join(name).is_file();
+    let paths: Vec<PathBuf> =
+        list::read(list)?.into_par_iter().map(|line| list::plain(&line.name, prefix, known).into()).collect();
     let missing: Vec<String> =
         paths.par_iter().filter(|path| !root.join(path).is_file()).map(|path| path.display().to_string()).collect();
     if !missing.is_empty() {

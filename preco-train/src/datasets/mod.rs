@@ -14,6 +14,7 @@ use preco_core::imagery::Rgb8;
 use preco_core::rng::fnv1a64;
 
 pub use folder::{ImageFolder, Scan, Unreadable};
+pub use list::refuse_repeats;
 pub use loader::{Batch, Loader, LoaderConfig};
 pub use statistics::mean_std;
 pub use subset::Subset;
@@ -55,6 +56,11 @@ pub trait ImageSource: Sync {
 
     /// The names of the classes.
     fn classes(&self) -> &[String];
+
+    /// The name of the folder of the images, which lists may put before a name.
+    fn prefix(&self) -> Option<&str> {
+        None
+    }
 
     /// The image at `index` with the labels that a task learns from. A set that knows more than classes overrides this.
     ///
