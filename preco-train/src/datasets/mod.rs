@@ -4,6 +4,7 @@ mod folder;
 pub mod layouts;
 mod list;
 mod loader;
+mod readable;
 pub mod scenes;
 pub mod split;
 mod statistics;
@@ -13,8 +14,11 @@ mod survey;
 use preco_core::imagery::Rgb8;
 use preco_core::rng::fnv1a64;
 
-pub use folder::{ImageFolder, Scan, Unreadable};
+pub(crate) use folder::first_few;
+pub use folder::{Allow, ImageFolder, Scan, Unreadable};
+pub use list::refuse_repeats;
 pub use loader::{Batch, Loader, LoaderConfig};
+pub use readable::readable;
 pub use statistics::mean_std;
 pub use subset::Subset;
 pub use survey::{ClassCount, Depth, Range, Survey, survey};
@@ -55,6 +59,11 @@ pub trait ImageSource: Sync {
 
     /// The names of the classes.
     fn classes(&self) -> &[String];
+
+    /// The name of the folder of the images, which lists may put before a name.
+    fn prefix(&self) -> Option<&str> {
+        None
+    }
 
     /// The image at `index` with the labels that a task learns from. A set that knows more than classes overrides this.
     ///

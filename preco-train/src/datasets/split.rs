@@ -15,7 +15,9 @@ use std::path::Path;
 
 use preco_core::files::write_atomic;
 
-use super::{ImageSource, folder::first_few, list};
+use super::ImageSource;
+use super::folder::first_few;
+use super::list::{self, Line, Places};
 use crate::error::{Error, Result};
 
 pub use rule::{Fractions, Part, Rule};
@@ -67,19 +69,17 @@ impl Split {
                 return Err(Error::config(format!("the data set has {name} twice")));
             }
         }
-        let mut places: HashMap<String, String> = HashMap::new();
+        let mut places = Places::default();
         let mut entries = Vec::new();
         for (part, path) in lists {
-            for list::Line { number, name } in list::read(path)? {
-                let refused = |reason: &str| Error::data(path, format!("line {number}, {name}: {reason}"));
-                let Some(class) = classes.get(&name) else {
-                    return Err(refused("the data set has no such image; is the list of another one?"));
+            for Line { number, name } in list::read(path)? {
+                let name = list::plain(&name, source.prefix(), |name| classes.contains_key(name));
+                let Some(class) = classes.get(name) else {
+                    let reason = "the data set has no such image; is the list of another one?";
+                    return Err(Error::data(path, format!("line {number}, {name}: {reason}")));
                 };
-                let place = format!("{} line {number}", path.display());
-                if let Some(earlier) = places.insert(name.clone(), place) {
-                    return Err(refused(&format!("is listed already in {earlier}")));
-                }
-                entries.push(Entry { part: *part, class: class.clone(), name });
+                places.add(path, number, name)?;
+                entries.push(Entry { part: *part, class: class.clone(), name: name.to_owned() });
             }
         }
         Self::new(Rule::Lists, entries).map_err(Error::config)

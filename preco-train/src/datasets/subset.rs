@@ -52,6 +52,10 @@ impl ImageSource for Subset {
         self.source.classes()
     }
 
+    fn prefix(&self) -> Option<&str> {
+        self.source.prefix()
+    }
+
     fn sample(&self, index: usize, supervision: Supervision) -> Result<Sample> {
         self.source.sample(self.indices[index], supervision)
     }

@@ -61,7 +61,12 @@ fn unreadable_files_are_counted_and_the_first_five_named() {
     assert!(error.contains("7 of 8 files are no readable images"), "{error}");
     assert!(error.contains("bad0.jpg") && error.contains("bad4.jpg") && !error.contains("bad5.jpg"), "{error}");
     assert!(error.contains("<html>") && error.contains("and 2 more"), "{error}");
-    let found = ImageFolder::scan_with(folder.path(), &Scan { skip_unreadable: true, ..Scan::default() });
+    let most = |limit| ImageFolder::scan_with(folder.path(), &Scan { allow: Allow::Most(limit), ..Scan::default() });
+    let error = refusal(most(6));
+    assert!(error.contains("7 images cannot be read and 6 may be missing"), "{error}");
+    assert!(error.contains("--max-unreadable N") && error.contains("bad0.jpg"), "{error}");
+    assert_eq!(most(7).expect("scan").unreadable().len(), 7);
+    let found = ImageFolder::scan_with(folder.path(), &Scan { allow: Allow::Any, ..Scan::default() });
     assert_eq!(names(&found.expect("scan")), ["good.png"]);
 }
 
@@ -130,4 +135,91 @@ fn a_file_replaced_by_another_of_its_name_has_another_fingerprint() {
     wider.resize(bytes.len() + 1, b' ');
     fs::write(&path, wider).expect("write");
     assert!(![before[0], longer[0]].contains(&prints()[0]), "another width in as many bytes");
+}
+
+/// Two classes of one image each, in a folder like that of EuroSAT's archive.
+fn archive() -> tempfile::TempDir {
+    folder(&["2750/Forest/Forest_1.png", "2750/River/River_1.png"], 2)
+}
+
+#[test]
+fn a_root_with_one_folder_of_folders_is_entered() {
+    let archive = archive();
+    fs::write(archive.path().join("classes.txt"), "text").expect("write");
+    fs::create_dir(archive.path().join(".cache")).expect("folder");
+    let [outer, inner] = ["", "2750"].map(|below| ImageFolder::scan(archive.path().join(below)).expect("scan"));
+    assert_eq!(names(&outer), ["Forest/Forest_1.png", "River/River_1.png"]);
+    assert_eq!((outer.classes(), outer.label(1)), (&["Forest".to_owned(), "River".to_owned()][..], Some(1)));
+    assert_eq!(names(&outer), names(&inner));
+    assert_eq!([0, 1].map(|at| outer.fingerprint(at)), [0, 1].map(|at| inner.fingerprint(at)));
+    assert_eq!(outer.image(1).expect("image"), inner.image(1).expect("image"));
+}
+
+#[test]
+fn a_root_with_images_or_another_folder_or_a_folder_of_files_is_not_entered() {
+    for (more, classes) in [("2750.png", &["2750"][..]), ("2751/a.png", &["2750", "2751"])] {
+        let archive = archive();
+        let path = archive.path().join(more);
+        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        fs::copy(archive.path().join("2750/River/River_1.png"), path).expect("copy");
+        assert_eq!(ImageFolder::scan(archive.path()).expect("scan").classes(), classes, "{more}");
+    }
+    let one = folder(&["Forest/1.png", "Forest/2.png"], 2);
+    assert_eq!(ImageFolder::scan(one.path()).expect("scan").classes(), ["Forest"]);
+}
+
+#[test]
+fn a_list_is_valid_with_and_without_the_folder_of_the_classes() {
+    let archive = archive();
+    let list = archive.path().join("train.txt");
+    for below in ["", "2750"] {
+        for line in ["River/River_1.png", "2750/River/River_1.png"] {
+            fs::write(&list, line).expect("write");
+            let found = ImageFolder::scan_list(archive.path().join(below), &list).expect(line);
+            assert_eq!(names(&found), ["River/River_1.png"], "{line} below {below:?}");
+        }
+    }
+    fs::write(&list, "2751/River/River_1.png\n").expect("write");
+    assert!(refusal(ImageFolder::scan_list(archive.path(), &list)).contains("1 of 1 files are not in"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    let folder = folder(&["a/1.png", "a/2.png"], 2);
+    let list = folder.path().join("train.txt");
+    fs::write(&list, "\u{feff}a/1.png\r\na/2.png\r\n").expect("write");
+    assert_eq!(names(&ImageFolder::scan_list(folder.path(), &list).expect("scan")), ["a/1.png", "a/2.png"]);
+}
+
+#[test]
+fn repeats_within_and_between_lists_are_refused_with_both_places() {
+    let archive = archive();
+    let [one, two] = ["one.txt", "two.txt"].map(|name| archive.path().join(name));
+    let found = ImageFolder::scan(archive.path()).expect("scan");
+    fs::write(&one, "Forest/Forest_1.png\n").expect("write");
+    fs::write(&two, "River/River_1.png\n\n2750/Forest/Forest_1.png\n").expect("write");
+    list::refuse_repeats(&found, &[&two]).expect("none");
+    let error = list::refuse_repeats(&found, &[&one, &two]).expect_err("both name it").to_string();
+    assert!(error.contains("two.txt: line 3, Forest/Forest_1.png: is listed already in "), "{error}");
+    assert!(error.ends_with("one.txt line 1"), "{error}");
+    fs::write(&one, "River/River_1.png\n./River/River_1.png\n").expect("write");
+    let error = list::refuse_repeats(&found, &[&one]).expect_err("twice").to_string();
+    assert!(error.contains("one.txt: line 2, River/River_1.png") && error.ends_with("one.txt line 1"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_left_out_once_it_is_decoded() {
+    let folder = folder(&["a.png", "c.png"], 2);
+    let bytes = fs::read(folder.path().join("a.png")).expect("read");
+    fs::write(folder.path().join("b.png"), &bytes[..bytes.len() - 16]).expect("write");
+    let found = ImageFolder::scan(folder.path()).expect("headers are whole");
+    assert_eq!(names(&found), ["a.png", "b.png", "c.png"]);
+    let found = found.decodable().expect("two are left");
+    assert_eq!((names(&found), found.unreadable().len()), (vec!["a.png".to_owned(), "c.png".to_owned()], 1));
+    assert!(found.image(1).is_ok() && found.unreadable()[0].name == "b.png");
+    for name in ["a.png", "c.png"] {
+        fs::remove_file(folder.path().join(name)).expect("remove");
+    }
+    let error = refusal(ImageFolder::scan(folder.path()).expect("scan").decodable());
+    assert!(error.contains("none of 1 images can be read") && error.contains("b.png"), "{error}");
 }

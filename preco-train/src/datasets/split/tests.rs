@@ -143,6 +143,21 @@ fn lists_decide_and_what_they_do_not_name_is_in_no_part() {
 }
 
 #[test]
+fn lists_may_name_the_folder_of_the_classes() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let layout = crate::datasets::layouts::Layout::EuroSat;
+    let made = crate::datasets::layouts::LookAlikes { layout, count: 10, seed: 1, size_px: 16 };
+    made.write(&folder.path().join("set")).expect("write");
+    let list = folder.path().join("list");
+    fs::write(&list, "\u{feff}2750/River/River_1.jpg\nForest/Forest_1.jpg\n").expect("write");
+    for root in ["set", "set/2750"] {
+        let source = crate::datasets::ImageFolder::scan(folder.path().join(root)).expect("scan");
+        let split = Split::by_lists(&source, &[(Part::Val, &list)]).expect("split");
+        assert_eq!(names(&split, Part::Val), ["Forest/Forest_1.jpg", "River/River_1.jpg"], "{root}");
+    }
+}
+
+#[test]
 fn names_that_are_twice_or_no_lines_are_refused() {
     for (names, needle) in [
         (["a/1.jpg", "a/1.jpg"], "a/1.jpg occurs twice"),
