@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::datasets::{Unreadable, first_few};
 use crate::trainer::{Divergence, last_good_checkpoint};
 
 /// The crate's result.
@@ -42,7 +43,8 @@ pub enum Error {
     },
     /// More images cannot be read than may be missing, or none can.
     #[error(
-        "{count} images cannot be read and {limit} may be missing; fetch them again, remove them, or allow more: {first}"
+        "{count} images cannot be read and {limit} may be missing; fetch them again, remove them, or allow more with \
+         --max-unreadable N, or any number with --skip-unreadable: {first}"
     )]
     Unreadable {
         /// How many cannot be read, as far as was seen.
@@ -107,6 +109,12 @@ impl Error {
     /// A data-set error.
     pub(crate) fn data(path: &Path, reason: impl Into<String>) -> Self {
         Self::Data { path: path.into(), reason: reason.into() }
+    }
+
+    /// The error for files of which at most `limit` may be unreadable.
+    pub fn unreadable(files: &[Unreadable], limit: usize) -> Self {
+        let reasons: Vec<String> = files.iter().map(|file| file.reason.clone()).collect();
+        Self::Unreadable { count: files.len(), limit, first: first_few(&reasons, "; ") }
     }
 
     /// A reading error.

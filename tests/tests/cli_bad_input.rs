@@ -129,21 +129,121 @@ fn every_kind_of_readable_image_is_trained_on() {
     assert!(done.stdout.contains("\"images\": 5"), "{}", done.stdout);
 }
 
-#[test]
-fn a_file_that_is_cut_off_is_passed_over_on_request() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let data = root.path().join("data");
+/// Eight images in `data`.
+fn eight(root: &Path) {
+    let data = root.join("data");
     std::fs::create_dir(&data).expect("folder");
-    for name in ["a.png", "b.png", "c.png", "d.png"] {
+    for name in "abcdefgh".chars() {
         let image = DynamicImage::new_rgb8(64, 64);
-        image.save_with_format(data.join(name), ImageFormat::Png).expect(name);
+        image.save_with_format(data.join(format!("{name}.png")), ImageFormat::Png).expect("image");
     }
-    std::fs::write(data.join("cut.jpg"), &fixture("grey.jpg")[..400]).expect("write");
-    let flags = "pretrain --data data --input-size 64 --steps 5 --batch-size 2";
-    preco(root.path(), &format!("{flags} --out refused")).refused("cut.jpg");
-    preco(root.path(), "pretrain --resume nowhere").refused("nowhere");
-    let done = preco(root.path(), &format!("{flags} --skip-unreadable --out run")).succeeded();
-    assert!(done.stdout.contains("1 images could not be read") && done.stderr.contains("cut.jpg"), "{}", done.stderr);
+}
+
+#[test]
+fn unreadable_files_are_left_out_up_to_a_limit_wherever_they_are_met() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    eight(root.path());
+    let put = |name: &str, bytes: &[u8]| std::fs::write(root.path().join("data").join(name), bytes).expect("write");
+    // One fails by its header, one is cut off and trained on, one cut off and held out.
+    put("words.jpg", b"words");
+    put("cut.jpg", &fixture("grey.jpg")[..400]);
+    put("held.jpg", &fixture("grey.jpg")[..399]);
+    let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("write");
+    write("val.txt", "a.png\nheld.jpg\nb.png\n");
+    write("train.txt", "c.png\nd.png\ncut.jpg\nwords.jpg\ne.png\nf.png\n");
+    let run = "pretrain --data data --input-size 32 --steps 6 --batch-size 2 --evaluate-every 2";
+    let lists = ["--val-list val.txt --list train.txt", "--val-list val.txt"];
+    for lists in lists {
+        for limit in ["", "--max-unreadable 0", "--max-unreadable 1", "--max-unreadable 2"] {
+            let done = preco(root.path(), &format!("{run} {lists} {limit} --out refused --force"));
+            let said = done.stderr.clone();
+            let error = said.lines().find(|line| line.starts_with("error: ")).expect("an error").to_owned();
+            done.refused("cannot be read");
+            let most = limit.chars().last().map_or(0, |digit| digit.to_digit(10).expect("a digit"));
+            for part in [
+                &format!("{} images cannot be read and {most} may be missing", most + 1),
+                "--max-unreadable N",
+                "--skip-unreadable",
+                "words.jpg",
+            ] {
+                assert!(error.contains(part), "{limit}: no {part:?} in {error}");
+            }
+        }
+        for limit in ["--max-unreadable 3", "--skip-unreadable"] {
+            let done = preco(root.path(), &format!("{run} {lists} {limit} --out run --force")).succeeded();
+            assert!(done.stdout.contains("3 images could not be read"), "{}", done.stdout);
+            for (name, times) in [("cut.jpg", 1), ("held.jpg", 1)] {
+                assert_eq!(done.stderr.matches(name).count(), times, "{name} in {}", done.stderr);
+            }
+            assert!(done.stderr.contains("words.jpg"), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_counts_unreadable_files_as_if_it_had_never_stopped() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    eight(root.path());
+    let cut = &fixture("grey.jpg")[..400];
+    for (name, bytes) in [("words.jpg", b"words".as_slice()), ("cut.jpg", cut), ("held.jpg", cut), ("late.jpg", cut)] {
+        std::fs::write(root.path().join("data").join(name), bytes).expect("write");
+    }
+    std::fs::write(root.path().join("val.txt"), "held.jpg\na.png\n").expect("write");
+    let run = "pretrain --data data --val-list val.txt --input-size 32 --batch-size 2 --save-every 1 --steps 12";
+    let whole = preco(root.path(), &format!("{run} --max-unreadable 3 --out whole"));
+    let steps = |folder: &str| {
+        let log = std::fs::read_to_string(root.path().join(folder).join("log.jsonl")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("\"lr\"")).count()
+    };
+    whole.refused("4 images cannot be read and 3 may be missing");
+    let before = steps("whole");
+    preco(root.path(), "pretrain --resume whole").refused("4 images cannot be read and 3 may be missing");
+    assert_eq!(steps("whole"), before);
+    let done = preco(root.path(), &format!("{run} --max-unreadable 4 --out more")).succeeded();
+    assert!(done.stdout.contains("4 images could not be read"), "{}", done.stdout);
+    let again = preco(root.path(), "pretrain --resume more").succeeded();
+    assert!(again.stdout.contains("4 images could not be read"), "{}", again.stdout);
+}
+
+#[test]
+fn evaluation_leaves_out_files_that_are_cut_off_on_request() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    preco(root.path(), "scenes --out data --count 40 --size 32").succeeded();
+    preco(root.path(), "pretrain --data data --input-size 32 --steps 1 --batch-size 4 --out run").succeeded();
+    let class =
+        std::fs::read_dir(root.path().join("data")).expect("list").flatten().find(|entry| entry.path().is_dir());
+    let class = class.expect("a class").path();
+    std::fs::write(class.join("cut.jpg"), &fixture("grey.jpg")[..400]).expect("write");
+    preco(root.path(), "evaluate run --data data").refused("cut.jpg");
+    let done = preco(root.path(), "evaluate run --data data --skip-unreadable --json").succeeded();
+    assert_eq!(done.stderr.matches("cut.jpg").count(), 1, "{}", done.stderr);
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(found["inpainting"]["images"], 40);
+}
+
+#[test]
+fn names_that_lists_repeat_are_refused_with_list_and_line() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    eight(root.path());
+    let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("write");
+    write("one.txt", "\u{feff}a.png\nb.png\n");
+    write("two.txt", "c.png\n\nb.png\n");
+    write("twice.txt", "a.png\nd.png\n./a.png\n");
+    all_refused(
+        root.path(),
+        &[
+            (
+                "--data data --list one.txt --val-list two.txt",
+                "two.txt: line 3, b.png: is listed already in one.txt line 2",
+            ),
+            ("--data data --list twice.txt", "twice.txt: line 3, a.png: is listed already in twice.txt line 1"),
+            ("--data data --val-list twice.txt", "twice.txt: line 3, a.png: is listed already in twice.txt line 1"),
+        ],
+    );
+    let run = "pretrain --data data --input-size 32 --steps 1 --batch-size 2 --out run";
+    preco(root.path(), &format!("{run} --list one.txt")).succeeded();
+    preco(root.path(), "evaluate run --data data --train-list one.txt --list two.txt")
+        .refused("two.txt: line 3, b.png: is listed already in one.txt line 2");
 }
 
 /// A PNG of 20,000 x 20,000 pixels as far as its header.

@@ -210,3 +210,55 @@ fn the_committed_split_of_eurosat_is_what_its_rule_and_its_page_say() {
         assert!(page.contains(&row), "the page has no row {row}");
     }
 }
+
+/// A JPEG whose header is whole and whose pixels are cut off.
+fn cut(path: &Path) {
+    let whole = std::fs::read(workspace().join("preco-core/src/imagery/fixtures/grey.jpg")).expect("fixture");
+    std::fs::write(path, &whole[..400]).expect("write");
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_left_out_on_request() {
+    let root = small();
+    std::fs::remove_file(root.path().join("set/b/words.jpg")).expect("remove");
+    let without = result(root.path(), "data stats set");
+    cut(&root.path().join("set/a/cut.jpg"));
+    preco(root.path(), "data stats set").refused("cut.jpg");
+    let done = preco(root.path(), "data stats set --skip-unreadable --json").succeeded();
+    assert!(done.stderr.contains("cut.jpg"), "{}", done.stderr);
+    assert_eq!(serde_json::from_str::<Value>(&done.stdout).expect("JSON"), without);
+    // Four are left; all that is drawn of the fifth is its name.
+    let info = result(root.path(), "data info set --decode --sheet sheet.png");
+    assert_eq!((&info["images"], &info["unreadable"][0]["name"]), (&json!(4), &json!("a/cut.jpg")));
+    let split = preco(root.path(), "data split set --skip-unreadable --out splits --json").succeeded();
+    assert!(split.stdout.contains("\"images\": 4") && split.stderr.contains("cut.jpg"), "{split:?}");
+    for list in Split::LISTS {
+        let names = std::fs::read_to_string(root.path().join("splits").join(list)).expect("list");
+        assert!(!names.contains("cut.jpg"), "{list}: {names}");
+    }
+}
+
+#[test]
+fn the_folder_of_an_archive_is_as_good_as_the_one_in_it() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    preco(root.path(), "data generate --layout eurosat --out made --count 40 --size 16").succeeded();
+    let (outer, inner) = (result(root.path(), "data info made"), result(root.path(), "data info made/2750"));
+    assert_eq!((outer["classes"].as_array().map(Vec::len), &outer["classes"]), (Some(10), &inner["classes"]));
+    assert_eq!(outer["classes"][8], json!({"name": "River", "images": 4}));
+    let read = |folder: &str| {
+        let files = Split::LISTS.into_iter().chain([Split::MANIFEST]);
+        files.map(|name| std::fs::read_to_string(root.path().join(folder).join(name)).expect(name)).collect::<Vec<_>>()
+    };
+    for (data, out) in [("made", "outer"), ("made/2750", "inner")] {
+        preco(root.path(), &format!("data split {data} --seed 3 --out {out}")).succeeded();
+    }
+    assert_eq!(read("outer"), read("inner"));
+    let with: String = read("inner")[0].lines().map(|name| format!("2750/{name}\n")).collect();
+    std::fs::write(root.path().join("with.txt"), with).expect("write");
+    for (data, list, out) in
+        [("made", "with.txt", "a"), ("made/2750", "with.txt", "b"), ("made", "inner/train.txt", "c")]
+    {
+        preco(root.path(), &format!("data split {data} --train-list {list} --out {out}")).succeeded();
+        assert_eq!(read(out)[0], read("inner")[0], "{data} with {list}");
+    }
+}

@@ -101,3 +101,15 @@ fn an_earlier_run_stays_unless_told_otherwise() {
     preco(root.path(), &format!("{SHORT} --lr 2e-3 --out run --force")).succeeded();
     assert!(before != weights(&root.path().join("run")));
 }
+
+#[test]
+fn the_folder_of_an_archive_is_trained_on_as_the_one_in_it() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    preco(root.path(), "data generate --layout eurosat --out made --count 20 --size 32").succeeded();
+    preco(root.path(), "data split made --fractions 0.8,0.2,0 --out split").succeeded();
+    let lists = "--list split/train.txt --val-list split/val.txt";
+    for (data, out) in [("made", "outer"), ("made/2750", "inner")] {
+        preco(root.path(), &format!("{SHORT} --input-size 32 --data {data} {lists} --out {out}")).succeeded();
+    }
+    assert!(weights(&root.path().join("outer")) == weights(&root.path().join("inner")));
+}

@@ -9,6 +9,7 @@ mod stats;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use preco_train::datasets::{Allow, ImageFolder, Scan};
 
 use crate::output;
 
@@ -47,6 +48,14 @@ fn refuse_existing(path: &Path, force: bool) -> Result<()> {
         if is_file { "" } else { ", or replace files of the same names with --force" }
     );
     Ok(())
+}
+
+/// The images of `folder`, or of those a list names. With `skip_unreadable` every image is decoded, and what cannot be is
+/// left out with a warning; else headers are read, and what is no image is refused.
+fn open(folder: &Path, list: Option<&Path>, skip_unreadable: bool) -> Result<ImageFolder> {
+    let allow = if skip_unreadable { Allow::Any } else { Allow::None };
+    let images = ImageFolder::scan_with(folder, &Scan { list: list.map(Path::to_path_buf), allow })?;
+    Ok(if skip_unreadable { images.decodable()? } else { images })
 }
 
 /// Creates the folder with those above it.

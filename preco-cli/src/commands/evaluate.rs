@@ -1,14 +1,15 @@
 //! `evaluate`: what a pre-trained model can do, beside peers that learnt nothing.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use preco_core::backend::Backend;
 use preco_core::preco::Preco;
 use preco_core::rng::Stream;
 use preco_train::datasets::scenes::SceneGenerator;
-use preco_train::datasets::{ImageFolder, ImageSource, Scan};
+use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, readable, refuse_repeats};
 use preco_train::tasks::inpaint::{Inpainting, inpaint};
 use preco_train::tasks::probe::{Probe, Split, probe};
 use serde::Serialize;
@@ -66,7 +67,11 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
     let preprocess = folder.preprocess();
     let side_px = preprocess.size[0].max(preprocess.size[1]);
     let (source, parts) = open(args, side_px)?;
-    let indices = chosen(parts.list.clone(), args);
+    let mut told = BTreeSet::new();
+    let mut whole =
+        |indices: Vec<usize>| if args.skip_unreadable { left(source.as_ref(), &indices, &mut told) } else { indices };
+    let indices = whole(chosen(parts.list.clone(), args));
+    ensure!(!indices.is_empty(), "none of the images to measure can be read; fetch them again");
     let data = describe(args, indices.len(), side_px);
     note(&format!("{} on {data}", folder.spec().name));
     let (source, seed) = (source.as_ref(), args.seed);
@@ -77,10 +82,11 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
         note("no nearest neighbours: the images have no classes; put each class in a folder of its name");
         None
     } else {
-        let split = match parts.train {
-            Some(train) => Split { train, test: indices }.checked(source)?,
+        let Split { train, test } = match parts.train {
+            Some(train) => Split { train, test: indices },
             None => Split::random(source, args.count, args.seed)?,
         };
+        let split = Split { train: whole(train), test: whole(test) }.checked(source)?;
         let (encoder, layout) = (model.encoder(), model.layout());
         Some(on_device!(&processor.device, |backend| {
             probe(encoder, layout, &*backend.parameters(&params), backend, source, &split, preprocess, seed)
@@ -100,8 +106,8 @@ fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
         let scenes = SceneGenerator::new(SCENE_SEED, side_px, args.count);
         return Ok((Box::new(scenes), Parts { list: (0..args.count).collect(), train: None }));
     };
-    let scan =
-        |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, skip_unreadable: args.skip_unreadable });
+    let allow = if args.skip_unreadable { Allow::Any } else { Allow::None };
+    let scan = |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, allow });
     let Some(train) = &args.train_list else {
         let folder = scan(args.list.clone())?;
         let list = (0..folder.len()).collect();
@@ -115,10 +121,22 @@ fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
             (0..whole.len()).map(|index| (whole.name(index), index)).collect();
         Ok((0..part.len()).filter_map(|index| by_name.get(&part.name(index)).copied()).collect())
     };
+    let lists: Vec<&Path> = [Some(train), args.list.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    refuse_repeats(&whole, &lists)?;
     let test = args.list.as_ref().map(side).transpose()?.unwrap_or_default();
     let train = side(train)?;
-    ensure!(!train.iter().any(|index| test.contains(index)), "--train-list and --list share images; keep them apart");
     Ok((Box::new(whole), Parts { list: test, train: Some(train) }))
+}
+
+/// Those that can be decoded; the others are told of, each once.
+fn left(source: &dyn ImageSource, indices: &[usize], told: &mut BTreeSet<String>) -> Vec<usize> {
+    let (good, bad) = readable(source, indices);
+    for file in bad {
+        if told.insert(file.name) {
+            note(&format!("left out, unreadable: {}", file.reason));
+        }
+    }
+    good
 }
 
 /// At most `--count` of them, drawn at random, in their own order.

@@ -41,7 +41,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     let plan = Plan::new(args)?;
     check(args, &plan)?;
     let size = plan.config.model.encoder.input;
-    let data = Data::open(args, size[0].max(size[1]), plan.config.seed)?;
+    let data = Data::open(args, size[0].max(size[1]), plan.config.seed, plan.config.max_unreadable)?;
     plan.config.validate(data.images.len())?;
     held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
@@ -66,6 +66,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         name: &plan.name,
         images: data.images,
         held_out: data.held_out,
+        left_out: data.left_out,
         examples: data.examples,
         split: data.split,
         start,

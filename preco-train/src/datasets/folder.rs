@@ -20,7 +20,7 @@ use preco_core::rng::fnv1a64;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{ImageSource, list};
+use super::{ImageSource, list, readable};
 use crate::error::{Error, Result};
 
 /// How many file names an error lists.
@@ -31,8 +31,20 @@ const LISTED: usize = 5;
 pub struct Scan {
     /// A text file with a relative path on each line; nothing else is taken. A path may occur more than once.
     pub list: Option<PathBuf>,
-    /// Leave out files that are no readable images, with a warning, instead of refusing the folder.
-    pub skip_unreadable: bool,
+    /// How many files that are no readable images are left out, with a warning.
+    pub allow: Allow,
+}
+
+/// How many files may be unreadable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Allow {
+    /// None: the folder is refused.
+    #[default]
+    None,
+    /// At most so many, [`Error::Unreadable`] beyond.
+    Most(usize),
+    /// Any number.
+    Any,
 }
 
 /// A folder of image files, whose headers have been read.
@@ -87,7 +99,8 @@ impl ImageFolder {
     ///
     /// # Errors
     /// [`Error::Io`] where the folder or the list cannot be read; [`Error::Data`] where `root` is no folder, holds no
-    /// image, where listed files are missing or lie outside, or where files are no images.
+    /// image, where listed files are missing or lie outside, or where files are no images; [`Error::Unreadable`] where
+    /// more of them are none than may be.
     pub fn scan_with(root: &Path, scan: &Scan) -> Result<Self> {
         let root = &root::enter(root)?;
         let prefix = root::name(root);
@@ -97,7 +110,7 @@ impl ImageFolder {
         };
         paths.sort();
         let classes = class_names(root)?;
-        let (files, unreadable) = check(root, paths, &classes, scan.skip_unreadable)?;
+        let (files, unreadable) = check(root, paths, &classes, scan.allow)?;
         if files.is_empty() {
             let looked: Vec<String> = IMAGE_EXTENSIONS.iter().map(|extension| format!(".{extension}")).collect();
             return Err(Error::data(
@@ -132,6 +145,26 @@ impl ImageFolder {
     /// The files that were left out because they are no readable images, by their headers.
     pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
+    }
+
+    /// Decodes every image, on all threads, and leaves out those that cannot be, with a warning: headers say nothing of
+    /// files that are cut off.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where no image is left.
+    pub fn decodable(mut self) -> Result<Self> {
+        let all: Vec<usize> = (0..self.len()).collect();
+        let (good, cut) = readable(&self, &all);
+        if !cut.is_empty() {
+            warn(&self.root, &cut, all.len());
+        }
+        if good.is_empty() {
+            let few = first_few(&reasons(&cut), "; ");
+            return Err(Error::data(&self.root, format!("none of {} images can be read: {few}", all.len())));
+        }
+        self.files = good.into_iter().map(|index| self.files[index].clone()).collect();
+        self.unreadable.extend(cut);
+        Ok(self)
     }
 }
 
@@ -247,12 +280,7 @@ fn class_names(root: &Path) -> Result<Vec<String>> {
 }
 
 /// Reads the headers of `paths`: the images, and what is none.
-fn check(
-    root: &Path,
-    paths: Vec<PathBuf>,
-    classes: &[String],
-    skip_unreadable: bool,
-) -> Result<(Vec<File>, Vec<Unreadable>)> {
+fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> Result<(Vec<File>, Vec<Unreadable>)> {
     let total = paths.len();
     let headers: Vec<_> = paths.par_iter().map(|path| probe(&root.join(path))).collect();
     let mut files = Vec::with_capacity(total);
@@ -266,19 +294,31 @@ fn check(
             Err(error) => unreadable.push(Unreadable { name: joined(&path), reason: error.to_string() }),
         }
     }
-    if !unreadable.is_empty() {
-        let reasons: Vec<String> = unreadable.iter().map(|file| file.reason.clone()).collect();
-        let few = first_few(&reasons, "\n  ");
-        if !skip_unreadable {
+    if unreadable.is_empty() {
+        return Ok((files, unreadable));
+    }
+    match allow {
+        Allow::None => {
+            let (count, few) = (unreadable.len(), first_few(&reasons(&unreadable), "\n  "));
             let reason = format!(
-                "{} of {total} files are no readable images; remove them or skip unreadable files:\n  {few}",
-                unreadable.len()
+                "{count} of {total} files are no readable images; remove them or leave them out with --skip-unreadable:\n  \
+                 {few}"
             );
             return Err(Error::data(root, reason));
         }
-        tracing::warn!(root = %root.display(), skipped = unreadable.len(), total, files = few, "unreadable images");
+        Allow::Most(limit) if unreadable.len() > limit => return Err(Error::unreadable(&unreadable, limit)),
+        Allow::Most(_) | Allow::Any => warn(root, &unreadable, total),
     }
     Ok((files, unreadable))
+}
+
+fn warn(root: &Path, left_out: &[Unreadable], total: usize) {
+    let few = first_few(&reasons(left_out), "\n  ");
+    tracing::warn!(root = %root.display(), skipped = left_out.len(), total, files = few, "unreadable images");
+}
+
+fn reasons(unreadable: &[Unreadable]) -> Vec<String> {
+    unreadable.iter().map(|file| file.reason.clone()).collect()
 }
 
 /// A relative path with `/` between its parts, on every system.
@@ -295,7 +335,7 @@ fn class_of(path: &Path, classes: &[String]) -> Option<usize> {
     classes.binary_search_by(|class| class.as_str().cmp(&first)).ok()
 }
 
-pub(super) fn first_few(items: &[String], between: &str) -> String {
+pub(crate) fn first_few(items: &[String], between: &str) -> String {
     let more = items.len().saturating_sub(LISTED);
     let shown = items[..items.len() - more].join(between);
     if more == 0 { shown } else { format!("{shown}{between}and {more} more") }

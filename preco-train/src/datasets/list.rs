@@ -1,10 +1,10 @@
 //! Text files that name images: a path within the data set on each line, empty lines and a byte-order mark ignored.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path};
 
-use super::ImageSource;
+use super::{ImageFolder, ImageSource};
 use crate::error::{Error, Result};
 
 /// What editors of some systems put at the start of a text.
@@ -62,16 +62,15 @@ impl Places {
     }
 }
 
-/// Refuses lists of images of `source` that name an image twice, alone or together.
+/// Refuses lists of images of `folder` that name an image twice, alone or together.
 ///
 /// # Errors
 /// Those of reading them; [`Error::Data`] with both lists, both lines and the name.
-pub fn refuse_repeats(source: &dyn ImageSource, lists: &[&Path]) -> Result<()> {
-    let names: HashSet<String> = (0..source.len()).map(|index| source.name(index)).collect();
+pub fn refuse_repeats(folder: &ImageFolder, lists: &[&Path]) -> Result<()> {
     let mut places = Places::default();
     for list in lists {
         for Line { number, name } in read(list)? {
-            places.add(list, number, plain(&name, source.prefix(), |name| names.contains(name)))?;
+            places.add(list, number, plain(&name, folder.prefix(), |name| folder.root().join(name).is_file()))?;
         }
     }
     Ok(())

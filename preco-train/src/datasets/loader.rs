@@ -22,7 +22,7 @@ use preco_core::rng::Stream;
 use self::cache::Cache;
 use self::prefetch::Prefetch;
 use self::unreadable::{Accepted, Known};
-use super::ImageSource;
+use super::{ImageSource, Unreadable};
 use crate::augment::{Mix, Pipeline};
 use crate::error::{Error, Result};
 use crate::sample::{Sample, Supervision, Target};
@@ -125,8 +125,8 @@ impl Loader {
     /// throws away what was made ahead.
     ///
     /// # Errors
-    /// The source's error with the file, where this step needs an image that cannot be read and none may be missing;
-    /// [`Error::Unreadable`], where more than may be missing are missing.
+    /// [`Error::Unreadable`] with the files, where more than may be missing are missing; the source's error where an image
+    /// has no labels and none may be missing.
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
         let began = Instant::now();
         let made = match &mut self.prefetch {
@@ -134,7 +134,7 @@ impl Loader {
             None => self.maker.batch(step),
         };
         self.waited += began.elapsed();
-        let Made { batch, unreadable } = made?;
+        let Made { batch, unreadable } = made.map_err(|error| self.accepted.complete(error))?;
         // Here and not where the batch is made: steps are taken in order, whatever thread made them.
         self.accepted.add(&unreadable, &self.maker.known)?;
         Ok(batch)
@@ -159,6 +159,11 @@ impl Loader {
             self.maker.known.add(index, format!("{} (before the run was resumed)", self.maker.source.name(index)));
         }
         self.accepted.restore(indices);
+    }
+
+    /// Counts files that were left out before the loader was made against the images that may turn out unreadable.
+    pub fn count_unreadable(&mut self, others: Vec<Unreadable>) {
+        self.accepted.count(others);
     }
 
     /// How long all calls of [`Loader::batch`] took together: the time that steps waited for data.
@@ -225,8 +230,8 @@ impl Maker {
             if !self.known.has(index) {
                 match self.cache.get(index, || self.source.sample(index, self.config.supervision)) {
                     Ok(sample) => return Ok((index, sample)),
-                    // Where none may be missing the source's own error says all.
-                    Err(error) if self.config.max_unreadable == 0 => return Err(error),
+                    // A file without labels is readable: where none may be missing the source's own error says more.
+                    Err(error @ Error::Data { .. }) if self.config.max_unreadable == 0 => return Err(error),
                     Err(error) => self.known.add(index, error.to_string()),
                 }
             }

@@ -112,7 +112,7 @@ mod tests {
     use preco_core::imagery::{Rgb8, write_jpeg, write_png};
 
     use super::*;
-    use crate::datasets::Scan;
+    use crate::datasets::{Allow, Scan};
 
     #[test]
     fn sizes_formats_classes_and_damage_are_counted() {
@@ -129,7 +129,7 @@ mod tests {
         let whole = std::fs::read(path("b/2.png")).expect("read");
         std::fs::write(path("b/cut.jpg"), &whole[..whole.len() - 9]).expect("write");
         std::fs::write(path("a/words.jpg"), "words").expect("write");
-        let scan = Scan { skip_unreadable: true, ..Scan::default() };
+        let scan = Scan { allow: Allow::Any, ..Scan::default() };
         let found = ImageFolder::scan_with(folder.path(), &scan).expect("scan");
 
         let names = |survey: &Survey| survey.unreadable.iter().map(|file| file.name.clone()).collect::<Vec<_>>();

@@ -98,6 +98,7 @@ fn train_with<B: Backend>(
         name: "tiny",
         images: Arc::clone(&images),
         held_out: Some(Arc::new(SceneGenerator::new(2, 32, 6))),
+        left_out: Vec::new(),
         examples: images,
         split: None,
         start,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use preco_core::imagery::write_png;
-use preco_train::datasets::{ClassCount, Depth, ImageFolder, Range, Scan, Survey, survey};
+use preco_train::datasets::{Allow, ClassCount, Depth, ImageFolder, Range, Scan, Survey, survey};
 use serde::Serialize;
 
 use super::sheet;
@@ -50,7 +50,7 @@ pub(crate) fn execute(args: &Args) -> Result<Info> {
         let is_free = !sheet.exists() || (*force && sheet.is_file());
         ensure!(is_free, "--sheet {}: exists; choose another, or replace a file with --force", sheet.display());
     }
-    let images = ImageFolder::scan_with(folder, &Scan { list: None, skip_unreadable: true })?;
+    let images = ImageFolder::scan_with(folder, &Scan { list: None, allow: Allow::Any })?;
     let survey = survey(&images, if *decode { Depth::Pixels } else { Depth::Headers });
     if let Some(sheet) = sheet {
         write_png(&sheet::draw(&images), sheet)?;

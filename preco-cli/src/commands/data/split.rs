@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use preco_train::datasets::ImageSource;
 use preco_train::datasets::split::{Fractions, Part, Rule, Split};
-use preco_train::datasets::{ImageFolder, ImageSource, Scan};
 use serde::Serialize;
 
 use crate::output::Report;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Likewise, to measure on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["fractions", "seed"])]
     test_list: Option<PathBuf>,
-    /// Leave out files that are no readable images
+    /// Leave out files that are no readable images or are cut off: every image is decoded
     #[arg(long)]
     skip_unreadable: bool,
     /// Folder for train.txt, val.txt, test.txt and manifest.tsv
@@ -75,7 +75,7 @@ struct Counts {
 pub(crate) fn execute(args: &Args) -> Result<Divided> {
     let fractions: Fractions = args.fractions.parse()?;
     super::refuse_existing(&args.out, args.force)?;
-    let images = ImageFolder::scan_with(&args.folder, &Scan { list: None, skip_unreadable: args.skip_unreadable })?;
+    let images = super::open(&args.folder, None, args.skip_unreadable)?;
     let lists: Vec<(Part, &Path)> = Part::ALL
         .into_iter()
         .zip([&args.train_list, &args.val_list, &args.test_list])

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use preco_train::datasets::{ImageFolder, ImageSource, Scan, mean_std};
+use preco_train::datasets::{ImageSource, mean_std};
 use serde::Serialize;
 
 use crate::output::Report;
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Text file with a path within DIR on each line: measure these only
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
-    /// Leave out files that are no readable images
+    /// Leave out files that are no readable images or are cut off: every image is decoded
     #[arg(long)]
     skip_unreadable: bool,
 }
@@ -36,8 +36,7 @@ pub(crate) struct Stats {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args) -> Result<Stats> {
-    let scan = Scan { list: args.list.clone(), skip_unreadable: args.skip_unreadable };
-    let images = ImageFolder::scan_with(&args.folder, &scan)?;
+    let images = super::open(&args.folder, args.list.as_deref(), args.skip_unreadable)?;
     let found = mean_std(&images, images.len())?;
     Ok(Stats {
         folder: args.folder.clone(),

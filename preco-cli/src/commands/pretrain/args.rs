@@ -25,11 +25,11 @@ pub(crate) struct Args {
     /// Share of DIR to hold out by a hash of the names, where no list is given [default: 0.05 of 200 images or more, else 0]
     #[arg(long, value_name = "SHARE", conflicts_with_all = ["list", "val_list"], help_heading = "Data")]
     pub held_out: Option<f64>,
-    /// Leave out files that are no readable images
+    /// Leave out files that are no readable images, however many
     #[arg(long, help_heading = "Data")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
-    /// Files that may turn out unreadable while training; each is passed over for the next [default: 0; any with --skip-unreadable]
+    /// Unreadable files to leave out at most, before and while training, held-out ones included [default: 0; any with --skip-unreadable]
     #[arg(long, value_name = "N", help_heading = "Data")]
     pub max_unreadable: Option<usize>,
     /// Threads that decode images ahead of the step [default: 1]

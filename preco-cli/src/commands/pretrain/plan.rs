@@ -255,7 +255,7 @@ fn recipe(args: &Args, model: PrecoConfig) -> Pretrain {
     config.ema = args.ema;
     config.evaluate_every = args.evaluate_every.unwrap_or(config.evaluate_every);
     config.patience = args.patience.unwrap_or(config.patience);
-    // Headers are read before the run, pixels on the way: who leaves out the unreadable means both.
+    // Of headers before the run and of pixels on the way, in all.
     let unreadable = if args.skip_unreadable { u32::MAX as usize } else { config.max_unreadable };
     config.max_unreadable = args.max_unreadable.unwrap_or(unreadable);
     config.seed = args.seed.unwrap_or(config.seed);

@@ -61,7 +61,12 @@ fn unreadable_files_are_counted_and_the_first_five_named() {
     assert!(error.contains("7 of 8 files are no readable images"), "{error}");
     assert!(error.contains("bad0.jpg") && error.contains("bad4.jpg") && !error.contains("bad5.jpg"), "{error}");
     assert!(error.contains("<html>") && error.contains("and 2 more"), "{error}");
-    let found = ImageFolder::scan_with(folder.path(), &Scan { skip_unreadable: true, ..Scan::default() });
+    let most = |limit| ImageFolder::scan_with(folder.path(), &Scan { allow: Allow::Most(limit), ..Scan::default() });
+    let error = refusal(most(6));
+    assert!(error.contains("7 images cannot be read and 6 may be missing"), "{error}");
+    assert!(error.contains("--max-unreadable N") && error.contains("bad0.jpg"), "{error}");
+    assert_eq!(most(7).expect("scan").unreadable().len(), 7);
+    let found = ImageFolder::scan_with(folder.path(), &Scan { allow: Allow::Any, ..Scan::default() });
     assert_eq!(names(&found.expect("scan")), ["good.png"]);
 }
 
@@ -200,4 +205,21 @@ fn repeats_within_and_between_lists_are_refused_with_both_places() {
     fs::write(&one, "River/River_1.png\n./River/River_1.png\n").expect("write");
     let error = list::refuse_repeats(&found, &[&one]).expect_err("twice").to_string();
     assert!(error.contains("one.txt: line 2, River/River_1.png") && error.ends_with("one.txt line 1"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_left_out_once_it_is_decoded() {
+    let folder = folder(&["a.png", "c.png"], 2);
+    let bytes = fs::read(folder.path().join("a.png")).expect("read");
+    fs::write(folder.path().join("b.png"), &bytes[..bytes.len() - 16]).expect("write");
+    let found = ImageFolder::scan(folder.path()).expect("headers are whole");
+    assert_eq!(names(&found), ["a.png", "b.png", "c.png"]);
+    let found = found.decodable().expect("two are left");
+    assert_eq!((names(&found), found.unreadable().len()), (vec!["a.png".to_owned(), "c.png".to_owned()], 1));
+    assert!(found.image(1).is_ok() && found.unreadable()[0].name == "b.png");
+    for name in ["a.png", "c.png"] {
+        fs::remove_file(folder.path().join(name)).expect("remove");
+    }
+    let error = refusal(ImageFolder::scan(folder.path()).expect("scan").decodable());
+    assert!(error.contains("none of 1 images can be read") && error.contains("b.png"), "{error}");
 }

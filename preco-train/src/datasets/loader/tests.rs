@@ -172,6 +172,24 @@ fn one_unreadable_image_too_many_is_an_error_at_the_same_step_with_any_number_of
 }
 
 #[test]
+fn files_left_out_elsewhere_count_against_the_limit() {
+    let other = |name: &str| Unreadable { name: name.into(), reason: format!("{name}: empty") };
+    for threads in [0, 2] {
+        let mut loader = damaged(threads, 4);
+        loader.count_unreadable(vec![other("x.jpg")]);
+        assert!((0..12).all(|step| loader.batch(step).is_ok()), "three and one of four");
+        assert_eq!(loader.skipped(), 3);
+        let mut loader = damaged(threads, 4);
+        loader.count_unreadable(vec![other("x.jpg"), other("y.jpg")]);
+        let error = (0..12).find_map(|step| loader.batch(step).err()).expect("three and two of four").to_string();
+        assert!(error.contains("5 images cannot be read and 4 may be missing"), "{error}");
+        for part in ["broken2.jpg", "x.jpg: empty", "y.jpg: empty", "--max-unreadable N", "--skip-unreadable"] {
+            assert!(error.contains(part), "no {part} in {error}");
+        }
+    }
+}
+
+#[test]
 fn what_was_accepted_before_counts_and_is_not_tried_again() {
     let mut first = damaged(0, 2);
     let failing = (0..12).find(|&step| first.batch(step).is_err()).expect("three of two");

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::datasets::folder::first_few;
+use crate::datasets::{Unreadable, first_few};
 use crate::error::{Error, Result};
 
 /// Why images cannot be read, by index; grows on any thread.
@@ -42,12 +42,14 @@ impl Known {
 pub(super) struct Accepted {
     indices: BTreeSet<usize>,
     limit: usize,
+    /// Files that were left out elsewhere.
+    others: Vec<Unreadable>,
 }
 
 impl Accepted {
     /// None yet, `limit` at most.
     pub(super) fn new(limit: usize) -> Self {
-        Self { indices: BTreeSet::new(), limit }
+        Self { indices: BTreeSet::new(), limit, others: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,6 +60,23 @@ impl Accepted {
         self.indices.iter().copied().collect()
     }
 
+    /// Files that count against the limit too.
+    pub(super) fn count(&mut self, others: Vec<Unreadable>) {
+        self.others = others;
+    }
+
+    /// The error of a batch, with the files that were left out elsewhere.
+    pub(super) fn complete(&self, error: Error) -> Error {
+        match error {
+            Error::Unreadable { count, limit, first } => {
+                let reasons = std::iter::once(first).chain(self.others.iter().map(|file| file.reason.clone()));
+                let first = first_few(&reasons.collect::<Vec<_>>(), "; ");
+                Error::Unreadable { count: count + self.others.len(), limit, first }
+            }
+            other => other,
+        }
+    }
+
     /// Accepts what was accepted before, without a word.
     pub(super) fn restore(&mut self, indices: &[usize]) {
         self.indices.extend(indices);
@@ -66,9 +85,9 @@ impl Accepted {
     /// Accepts those of a step and warns of each new one, or refuses them all where they would be too many.
     pub(super) fn add(&mut self, met: &[usize], known: &Known) -> Result<()> {
         let fresh: Vec<usize> = met.iter().copied().filter(|index| !self.indices.contains(index)).collect();
-        if self.indices.len() + fresh.len() > self.limit {
+        if self.others.len() + self.indices.len() + fresh.len() > self.limit {
             // The newest first: of thousands nobody wants to read all.
-            return Err(known.refusal(fresh.iter().chain(&self.indices), self.limit));
+            return Err(self.complete(known.refusal(fresh.iter().chain(&self.indices), self.limit)));
         }
         for index in fresh {
             self.indices.insert(index);

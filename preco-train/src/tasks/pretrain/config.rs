@@ -86,7 +86,8 @@ pub struct Pretrain {
     pub evaluate_every: u64,
     /// Evaluations without a better one after which the run ends; 0 for never.
     pub patience: u64,
-    /// Images that may be unreadable; each is passed over for the next of its pass.
+    /// Files that may be unreadable in all: left out before the run, held out, or trained on, where each is passed over
+    /// for the next of its pass.
     pub max_unreadable: usize,
     /// The seed of everything random.
     pub seed: u64,

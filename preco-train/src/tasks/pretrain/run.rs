@@ -18,7 +18,7 @@ use super::{Pretrain, Pretraining, pictures};
 use crate::augment::{Mix, Pipeline};
 use crate::checkpoint::{RunFolder, Start, Store};
 use crate::datasets::split::Split;
-use crate::datasets::{ImageSource, Loader, LoaderConfig};
+use crate::datasets::{ImageSource, Loader, LoaderConfig, Unreadable};
 use crate::error::{Error, Result};
 use crate::log::{Records, read_evaluations, read_steps};
 use crate::optim::Groups;
@@ -41,6 +41,8 @@ pub struct Inputs<'a> {
     pub images: Images,
     /// Images to measure on while training.
     pub held_out: Option<Images>,
+    /// Files among both that were left out already, as unreadable; they count against [`Pretrain::max_unreadable`].
+    pub left_out: Vec<Unreadable>,
     /// Images for the picture of reconstructions; where held-out ones are to be had, those.
     pub examples: Images,
     /// Who is trained on and who held out, by name; a file of the run.
@@ -107,7 +109,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// The share of it spent waiting for images.
     pub wait_share: f64,
-    /// Images that could not be read and were passed over.
+    /// Files that could not be read and were passed over: left out before, held out or trained on.
     pub unreadable: usize,
     /// Why it ended.
     #[serde(serialize_with = "ending")]
@@ -145,6 +147,7 @@ pub fn run<B: Backend>(
     config.validate(count)?;
     runtime.validate()?;
     let mut task = Pretraining::new(inputs.name, config, backend, inputs.held_out)?;
+    task.read_held_out(&inputs.left_out)?;
     let identity = identity(config, task.layout(), inputs.images.as_ref())?;
     let params = match inputs.start {
         Some(start) if start.len() == task.layout().len() => start,
@@ -178,10 +181,12 @@ pub fn run<B: Backend>(
         normalise: preprocess.normalise,
         mix: Mix::default(),
     };
+    let mut loader = Loader::new(Arc::clone(&inputs.images), loading)?;
+    loader.count_unreadable(inputs.left_out.iter().cloned().chain(task.unreadable()).collect());
     let started = Instant::now();
     let images = Arc::clone(&inputs.images);
     let mut trainer = Trainer {
-        loader: Loader::new(Arc::clone(&inputs.images), loading)?,
+        loader,
         name: &|index| images.name(index),
         images: count,
         steps: config.steps(count),
@@ -224,7 +229,7 @@ pub fn run<B: Backend>(
         images: state.step * config.total_batch() as u64,
         seconds,
         wait_share: records.wait_share(),
-        unreadable: trainer.loader.skipped(),
+        unreadable: inputs.left_out.len() + task.unreadable().len() + trainer.loader.skipped(),
         ending,
         first: mean(&history[..tenth]),
         last: mean(&history[history.len() - tenth..]),

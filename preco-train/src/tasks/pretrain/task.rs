@@ -1,7 +1,6 @@
 //! Pre-training as the loop sees it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use preco_core::backbones::swin::Keep;
 use preco_core::backend::Backend;
@@ -11,12 +10,12 @@ use preco_core::preco::{Mask, Preco, Tape, Terms};
 use preco_core::rng::Stream;
 use preco_core::spec::Preprocess;
 
-use super::Pretrain;
+use super::held_out::HeldOut;
+use super::{Images, Pretrain};
 use crate::checkpoint::write_model;
-use crate::datasets::{Batch, ImageSource};
+use crate::datasets::{Batch, Unreadable};
 use crate::error::Result;
 use crate::task::{Loss, Metric, Place, Task};
-use crate::view;
 
 /// Both branches of PReCo over one batch, and the same terms over held-out images.
 pub struct Pretraining<'a, B: Backend> {
@@ -27,8 +26,7 @@ pub struct Pretraining<'a, B: Backend> {
     preprocess: Preprocess,
     batch: usize,
     seed: u64,
-    skip_unreadable: bool,
-    held_out: Option<Arc<dyn ImageSource + Send + Sync>>,
+    held_out: Option<HeldOut>,
 }
 
 impl<'a, B: Backend> Pretraining<'a, B> {
@@ -36,12 +34,7 @@ impl<'a, B: Backend> Pretraining<'a, B> {
     ///
     /// # Errors
     /// Where the model's sizes do not fit.
-    pub fn new(
-        name: &'a str,
-        config: &Pretrain,
-        backend: &'a B,
-        held_out: Option<Arc<dyn ImageSource + Send + Sync>>,
-    ) -> Result<Self> {
+    pub fn new(name: &'a str, config: &Pretrain, backend: &'a B, held_out: Option<Images>) -> Result<Self> {
         Ok(Self {
             name,
             model: Preco::new(&config.model)?,
@@ -50,9 +43,21 @@ impl<'a, B: Backend> Pretraining<'a, B> {
             preprocess: config.preprocess(),
             batch: config.batch_size,
             seed: config.seed,
-            skip_unreadable: config.max_unreadable > 0,
-            held_out,
+            held_out: held_out.map(|images| HeldOut::new(images, config.max_unreadable)),
         })
+    }
+
+    /// Reads the held-out images once where some may be unreadable, beside the files `others` that were left out already.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`](crate::error::Error::Unreadable) where they are too many.
+    pub fn read_held_out(&mut self, others: &[Unreadable]) -> Result<()> {
+        self.held_out.as_mut().map_or(Ok(()), |held_out| held_out.read_once(others))
+    }
+
+    /// The held-out images that cannot be read, as far as was seen.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.held_out.as_ref().map_or(Vec::new(), HeldOut::unreadable)
     }
 
     /// The model.
@@ -91,22 +96,18 @@ impl<B: Backend> Task<B> for Pretraining<'_, B> {
     /// # Randomness
     /// Masks: stream `(seed, "held-out mask", 0, index)`.
     fn evaluate(&mut self, params: &B::Slice) -> Result<Vec<Metric>> {
-        let Some(images) = self.held_out.clone() else {
+        let Some(held_out) = &mut self.held_out else {
             return Ok(Vec::new());
         };
-        let indices: Vec<usize> = (0..images.len()).collect();
+        let indices: Vec<usize> = (0..held_out.len()).collect();
         let (mut sums, mut measured) = (Loss::default(), 0);
         for part in indices.chunks(self.batch) {
             let (mut pixels, mut masks) = (Vec::new(), Vec::with_capacity(part.len()));
             for &at in part {
-                match view::tensor(images.as_ref(), &[at], &self.preprocess) {
-                    Ok(image) => pixels.extend(image),
-                    Err(error) if self.skip_unreadable => {
-                        tracing::warn!(image = images.name(at), %error, "not measured");
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                }
+                let Some(image) = held_out.tensor(at, &self.preprocess)? else {
+                    continue;
+                };
+                pixels.extend(image);
                 let mut stream = Stream::new(self.seed, "held-out mask", 0, at as u64);
                 masks.push(Mask::random(self.model.config(), &mut stream));
             }
@@ -122,6 +123,9 @@ impl<B: Backend> Task<B> for Pretraining<'_, B> {
             for (sum, (name, value)) in sums.terms.iter_mut().zip(loss.terms) {
                 *sum = (name, sum.1 + weight * value);
             }
+        }
+        if measured == 0 {
+            return Err(held_out.refusal());
         }
         sums.total /= measured as f64;
         sums.terms.iter_mut().for_each(|(_, sum)| *sum /= measured as f64);
