@@ -129,7 +129,7 @@ fn every_kind_of_readable_image_is_trained_on() {
     assert!(done.stdout.contains("\"images\": 5"), "{}", done.stdout);
 }
 
-/// Eight images in `data`, of which the first is held out by `val.txt`, and `train.txt` with the others.
+/// Eight images in `data`.
 fn eight(root: &Path) {
     let data = root.join("data");
     std::fs::create_dir(&data).expect("folder");

@@ -3,6 +3,9 @@
 //! Memory comes from the stream's pool, which keeps what is given back; kernels are one module of PTX that the driver
 //! compiles for the device it finds. Recordings are CUDA graphs.
 
+mod copies;
+mod graph;
+
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +17,9 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorage};
 use candle_core::op::BackpropOp;
 use candle_core::{Storage, Tensor};
+
+use copies::Copies;
+use graph::Graph;
 
 use super::driver::{Driver, Factor, Launch, Pointer, Product, Recording};
 use super::memory::Kind;
@@ -68,74 +74,6 @@ struct Function {
 
 // SAFETY: a handle of the driver, which may be used from any thread.
 unsafe impl Send for Function {}
-
-/// A second stream that copies to the device while the first computes, through memory that the device can read.
-struct Copies {
-    stream: sys::CUstream,
-    done: sys::CUevent,
-    /// The first stream's last allocation: memory is there in that stream's order, not before.
-    allocated: sys::CUevent,
-    /// Page-locked memory of the host.
-    staging: *mut c_void,
-    bytes: usize,
-}
-
-// SAFETY: handles of the driver and memory of its own; used behind a mutex.
-unsafe impl Send for Copies {}
-
-impl Copies {
-    fn new() -> std::result::Result<Self, DriverError> {
-        let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
-        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING);
-        let (done, allocated) = (event()?, event()?);
-        Ok(Self { stream, done, allocated, staging: std::ptr::null_mut(), bytes: 0 })
-    }
-
-    fn upload(&mut self, bytes: &[u8], to: Pointer) -> std::result::Result<(), DriverError> {
-        // SAFETY: the stream is ours; what it copied before is then read, and the memory may be written or freed.
-        unsafe { result::stream::synchronize(self.stream) }?;
-        if self.bytes < bytes.len() {
-            self.free();
-            // SAFETY: freed by `free`.
-            self.staging = unsafe { result::malloc_host(bytes.len(), 0) }?;
-            self.bytes = bytes.len();
-        }
-        // SAFETY: there is room for the bytes, and nothing reads the memory now.
-        let staged = unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.staging.cast::<u8>(), bytes.len());
-            std::slice::from_raw_parts(self.staging.cast::<u8>(), bytes.len())
-        };
-        // SAFETY: the memory stays until the stream was waited for; the backend has checked the room on the device.
-        unsafe {
-            let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
-            result::stream::wait_event(self.stream, self.allocated, flags)?;
-            result::memcpy_htod_async(to, staged, self.stream)?;
-            result::event::record(self.done, self.stream)
-        }
-    }
-
-    fn free(&mut self) {
-        if !self.staging.is_null() {
-            // SAFETY: from `malloc_host`, and the stream was waited for.
-            let _ = unsafe { result::free_host(self.staging) };
-            (self.staging, self.bytes) = (std::ptr::null_mut(), 0);
-        }
-    }
-}
-
-impl Drop for Copies {
-    fn drop(&mut self) {
-        // Nobody can be told of an error any more.
-        // SAFETY: all three are ours and used no more.
-        unsafe {
-            let _ = result::stream::synchronize(self.stream);
-            self.free();
-            let _ = result::event::destroy(self.done);
-            let _ = result::event::destroy(self.allocated);
-            let _ = result::stream::destroy(self.stream);
-        }
-    }
-}
 
 /// One GPU.
 pub(super) struct Gpu {
@@ -267,7 +205,7 @@ impl Driver for Gpu {
         let allocated = unsafe { result::malloc_async(self.stream.cu_stream(), bytes) };
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: as above; the event is ours.
-        self.done(unsafe { result::event::record(copies.allocated, self.stream.cu_stream()) })?;
+        self.done(unsafe { result::event::record(copies.allocated(), self.stream.cu_stream()) })?;
         drop(copies);
         allocated.map_err(|error| {
             let [free, total] = self.memory().unwrap_or_default();
@@ -317,7 +255,7 @@ impl Driver for Gpu {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
         // SAFETY: both live; an event that was never recorded is no wait.
-        self.done(unsafe { result::stream::wait_event(self.stream.cu_stream(), copies.done, flags) })
+        self.done(unsafe { result::stream::wait_event(self.stream.cu_stream(), copies.done(), flags) })
     }
 
     fn download(&self, from: Pointer, bytes: &mut [u8]) -> Result<()> {
@@ -427,7 +365,7 @@ impl Driver for Gpu {
         let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
         // SAFETY: the graph was just made.
         let ready = self.done(unsafe { result::graph::instantiate(graph, flags) })?;
-        Ok(Box::new(Graph { name: self.name.clone(), graph, ready, stream: Arc::clone(&self.stream) }))
+        Ok(Box::new(Graph::new(self.name.clone(), graph, ready, Arc::clone(&self.stream))))
     }
 
     fn memory(&self) -> Result<[usize; 2]> {
@@ -437,68 +375,5 @@ impl Driver for Gpu {
 
     fn name(&self) -> String {
         self.name.clone()
-    }
-}
-
-/// A recorded CUDA graph.
-struct Graph {
-    name: String,
-    graph: sys::CUgraph,
-    ready: sys::CUgraphExec,
-    stream: Arc<CudaStream>,
-}
-
-// SAFETY: handles of the driver, launched on one stream.
-unsafe impl Send for Graph {}
-
-impl Recording for Graph {
-    fn replay(&self) -> Result<()> {
-        // SAFETY: both live as long as this.
-        let queued = unsafe { result::graph::launch(self.ready, self.stream.cu_stream()) };
-        queued.map_err(|error| Error::device(&self.name, format!("a recorded step: {}", words(&error))))
-    }
-
-    fn kernels(&self) -> Result<Vec<String>> {
-        let done = |code: sys::CUresult| {
-            code.result().map_err(|error| Error::device(&self.name, format!("reading a graph: {}", words(&error))))
-        };
-        let mut count = 0;
-        // SAFETY: asks for the number of nodes.
-        done(unsafe { sys::cuGraphGetNodes(self.graph, std::ptr::null_mut(), &raw mut count) })?;
-        let mut nodes = vec![std::ptr::null_mut(); count];
-        // SAFETY: there is room for `count` nodes.
-        done(unsafe { sys::cuGraphGetNodes(self.graph, nodes.as_mut_ptr(), &raw mut count) })?;
-        let mut names = Vec::new();
-        for node in nodes {
-            let mut kind = std::mem::MaybeUninit::uninit();
-            // SAFETY: the node belongs to the graph.
-            done(unsafe { sys::cuGraphNodeGetType(node, kind.as_mut_ptr()) })?;
-            // SAFETY: written by the call above.
-            if unsafe { kind.assume_init() } != sys::CUgraphNodeType::CU_GRAPH_NODE_TYPE_KERNEL {
-                continue;
-            }
-            let mut parameters = std::mem::MaybeUninit::<sys::CUDA_KERNEL_NODE_PARAMS>::zeroed();
-            // SAFETY: a kernel's node.
-            done(unsafe { sys::cuGraphKernelNodeGetParams_v2(node, parameters.as_mut_ptr()) })?;
-            let mut name = std::ptr::null();
-            // SAFETY: written by the call above; the driver owns the name.
-            let text = unsafe {
-                done(sys::cuFuncGetName(&raw mut name, parameters.assume_init().func))?;
-                CStr::from_ptr(name)
-            };
-            names.push(text.to_string_lossy().into_owned());
-        }
-        Ok(names)
-    }
-}
-
-impl Drop for Graph {
-    fn drop(&mut self) {
-        // Nobody can be told of an error any more.
-        let _ = self.stream.synchronize();
-        // SAFETY: nothing that was queued still runs.
-        let _ = unsafe { result::graph::exec_destroy(self.ready) };
-        // SAFETY: as above.
-        let _ = unsafe { result::graph::destroy(self.graph) };
     }
 }

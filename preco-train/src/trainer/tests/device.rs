@@ -59,7 +59,11 @@ fn a_run_that_changes_its_device_is_told_so() {
     train_how(&config(), None, root.path(), How { stop_after: 1, ..FRESH }).expect("run");
     let (outcome, said) = on(Precision::F32, &config(), root.path(), How { begin: Start::Resume, ..FRESH });
     assert_eq!(outcome.ending, Ending::Finished);
-    assert!(said.iter().any(|line| line.contains("on cpu, f32, this is") && line.contains("cuda, f32")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|line| line.contains("on cpu (") && line.contains(", f32, this is") && line.contains("cuda, f32")),
+        "{said:?}"
+    );
 }
 
 #[test]
