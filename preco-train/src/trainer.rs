@@ -195,7 +195,7 @@ impl Trainer<'_> {
             is_best: better,
         })?;
         if better {
-            task.save(&backend.values(state.published(), state.len), &folder.best()?)?;
+            task.save(&state.published_values(backend)?, &folder.best()?)?;
         }
         Ok(self.is_tired(state))
     }

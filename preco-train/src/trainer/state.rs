@@ -1,5 +1,6 @@
 //! All that changes while a run trains, and its form in a checkpoint.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -178,6 +179,16 @@ impl<B: Backend> State<B> {
     /// The parameters others should use: the average where one is kept.
     pub fn published(&self) -> &B::Slice {
         self.average.as_ref().unwrap_or(&self.params)
+    }
+
+    /// Those on the host.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn published_values(&self, backend: &B) -> Result<Cow<'_, [f32]>> {
+        let values = backend.values(self.published(), self.len);
+        backend.check()?;
+        Ok(values)
     }
 
     /// Writes a checkpoint; `epoch` and `lr` are for people.

@@ -10,8 +10,9 @@ use crate::ops::window_attention::{PAD, WindowGeometry};
 
 /// Warps of the general kernel.
 const WARPS: usize = 4;
-/// Blocks of the backward kernels, over all heads: each takes window after window.
-const BACKWARD_BLOCKS: usize = 512;
+/// Blocks of the backward kernels, over all heads: each takes window after window. The emulator has few, so that its
+/// blocks have as much to do as a GPU's.
+const BACKWARD_BLOCKS: usize = if cfg!(feature = "cuda-emulator") { 3 } else { 512 };
 /// Window sizes in tiles of 16 places, and head widths, that the tensor cores' kernel is compiled for.
 const TILES: [usize; 4] = [1, 3, 4, 9];
 const WIDTHS: [usize; 2] = [16, 32];

@@ -39,6 +39,25 @@ pub(super) struct Device {
     poisons: AtomicBool,
 }
 
+/// Ends the recording of a device, after a panic too.
+struct Recorder<'a>(&'a Device);
+
+impl Recorder<'_> {
+    /// What was recorded; `None` where something failed.
+    fn end(self) -> Option<Box<dyn Recording>> {
+        let (device, ended) = (self.0, self.0.driver.end_recording());
+        std::mem::forget(self);
+        device.attempt(|_| ended)
+    }
+}
+
+impl Drop for Recorder<'_> {
+    fn drop(&mut self) {
+        // The panic is what is told.
+        let _ = self.0.driver.end_recording();
+    }
+}
+
 /// How far the work of one key is.
 enum State {
     /// It was done once, under this generation: all memory it needs may be there.
@@ -224,9 +243,13 @@ impl Device {
                 State::Recorded(then, recording)
             }
             Some(State::Done(then)) if then == generation => {
-                self.attempt(|driver| driver.begin_recording());
+                if self.attempt(|driver| driver.begin_recording()).is_none() {
+                    return;
+                }
+                let recorded = Recorder(self);
                 work();
-                match self.attempt(|driver| driver.end_recording()) {
+                // Ended whatever happened on the way: a stream that goes on recording does nothing else.
+                match recorded.end() {
                     Some(recording) => {
                         self.attempt(|_| recording.replay());
                         State::Recorded(generation, recording)

@@ -27,6 +27,7 @@ unsafe extern "C" {
         name: *const c_char,
         grid: *const u32,
         block: *const u32,
+        shared: usize,
         backwards: c_int,
         arguments: *mut *mut c_void,
     ) -> c_int;
@@ -115,11 +116,16 @@ fn run_launch(launch: &Launch, backwards: bool) {
     let mut arguments: Vec<*mut c_void> = launch.arguments.iter().map(super::driver::Argument::pointer).collect();
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the backend gives each kernel the arguments that it declares, which parity tests prove for all.
-    let missing = unsafe {
+    let wrong = unsafe {
         let (grid, block) = (launch.grid.as_ptr(), launch.block.as_ptr());
-        preco_emulator_launch(name.as_ptr(), grid, block, c_int::from(backwards), arguments.as_mut_ptr())
+        let (shared, backwards) = (launch.shared, c_int::from(backwards));
+        preco_emulator_launch(name.as_ptr(), grid, block, shared, backwards, arguments.as_mut_ptr())
     };
-    assert_eq!(missing, 0, "there is no kernel {}", launch.kernel);
+    match wrong {
+        0 => {}
+        1 => panic!("there is no kernel {}", launch.kernel),
+        _ => panic!("{} is bounded to fewer threads than {:?}", launch.kernel, launch.block),
+    }
 }
 
 fn run_product(product: &Product) {
@@ -164,6 +170,9 @@ fn values(factor: Factor, rows: usize, columns: usize) -> Vec<f32> {
 
 impl Driver for Emulator {
     fn allocate(&self, bytes: usize) -> Result<Pointer> {
+        if self.lock().recording.is_some() {
+            return Err(error("an allocation cannot be recorded"));
+        }
         let taken: usize = self.lock().live.values().sum();
         if taken.saturating_add(bytes) > self.room {
             return Err(error(format!("out of memory: {bytes} bytes more, {taken} of {} are taken", self.room)));
@@ -177,6 +186,7 @@ impl Driver for Emulator {
     }
 
     fn free(&self, pointer: Pointer, bytes: usize) {
+        assert!(self.lock().recording.is_none() || std::thread::panicking(), "memory is freed while work is recorded");
         let known = self.lock().live.remove(&pointer);
         assert_eq!(known, Some(bytes), "freed what was never allocated");
         let len = (bytes + 2 * GUARD_BYTES).div_ceil(16);

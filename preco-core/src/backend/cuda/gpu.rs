@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::cublas::sys as cublas;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DriverError, result, sys,
@@ -77,12 +78,15 @@ unsafe impl Send for Function {}
 
 /// One GPU.
 pub(super) struct Gpu {
+    /// First: dropped while the context is there.
+    copies: Mutex<Copies>,
     name: String,
     candle: CudaDevice,
     stream: Arc<CudaStream>,
     module: sys::CUmodule,
     functions: Mutex<HashMap<String, Function>>,
-    copies: Mutex<Copies>,
+    /// Dynamic shared memory that a block can have.
+    most_shared: usize,
 }
 
 // SAFETY: the module is a handle of the driver; everything is queued on one stream.
@@ -115,8 +119,10 @@ impl Gpu {
         use sys::CUdevice_attribute::{
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+            CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN as SHARED,
         };
         let (major, minor) = (capability(MAJOR)?, capability(MINOR)?);
+        let most_shared = capability(SHARED)? as usize;
         let title = result::device::get_name(device).map_err(of_driver)?;
         let name = format!("cuda:{ordinal} ({title}, compute capability {major}.{minor})");
         if (major, minor) < OLDEST {
@@ -130,13 +136,13 @@ impl Gpu {
         let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(|error| {
             failed(format!(
                 "the driver does not take this build's kernels ({}); a driver older than the CUDA version it was built \
-                 with, or a GPU older than its CUDA_COMPUTE_CAP: update the driver or build for this GPU",
+                 with, or another GPU than its CUDA_COMPUTE_CAP names: update the driver or build for this GPU",
                 words(&error)
             ))
         })?;
         keep_freed_memory(device).map_err(of_driver)?;
         let copies = Mutex::new(Copies::new().map_err(of_driver)?);
-        Ok(Self { name, candle, stream, module, functions: Mutex::default(), copies })
+        Ok(Self { copies, name, candle, stream, module, functions: Mutex::default(), most_shared })
     }
 
     fn error(&self, error: &DriverError) -> Error {
@@ -176,6 +182,13 @@ impl Gpu {
                 Function { function, shared: PLAIN_SHARED_BYTES }
             }
         };
+        if shared > self.most_shared {
+            let reason = format!(
+                "{name} needs {shared} bytes of shared memory for a block, this GPU has {}: use a smaller window",
+                self.most_shared
+            );
+            return Err(Error::device(&self.name, reason));
+        }
         if shared > function.shared {
             let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function belongs to the module, which is loaded.
@@ -275,15 +288,27 @@ impl Driver for Gpu {
 
     fn read(&self, tensor: &Tensor, kind: Kind, to: Pointer) -> Result<()> {
         let (storage, layout) = tensor.storage_and_layout();
+        let here = self.candle.location();
+        if tensor.device().location() != here {
+            let reason = format!("a tensor is on {:?}, not on {here:?}", tensor.device().location());
+            return Err(Error::device(&self.name, reason));
+        }
         let Storage::Cuda(storage) = &*storage else {
             return Err(Error::device(&self.name, format!("a tensor is on {:?}", tensor.device().location())));
         };
         let (first, bytes) = (layout.start_offset() * kind.bytes(), layout.shape().elem_count() * kind.bytes());
-        let from = match kind {
-            Kind::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&self.stream).0,
-            Kind::Bf16 => storage.as_cuda_slice::<half::bf16>()?.device_ptr(&self.stream).0,
-        };
-        self.copy(from + first as Pointer, to, bytes)
+        let copy = |from: Pointer| self.copy(from + first as Pointer, to, bytes);
+        // The guards tell candle's other streams when the copy is done.
+        match kind {
+            Kind::F32 => {
+                let (from, _guard) = storage.as_cuda_slice::<f32>()?.device_ptr(&self.stream);
+                copy(from)
+            }
+            Kind::Bf16 => {
+                let (from, _guard) = storage.as_cuda_slice::<half::bf16>()?.device_ptr(&self.stream);
+                copy(from)
+            }
+        }
     }
 
     fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()> {

@@ -7,6 +7,7 @@
 #ifndef PRECO_CUDA_EMULATOR
 #include <cstdint>
 #include <cuda_bf16.h>
+#define CHECK_ALIGNMENT(pointer, bytes)
 #define KERNEL(threads, name, ...) extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
 #define DYNAMIC_SHARED(type, name)                                                                                     \
   extern __shared__ __align__(128) unsigned char shared_bytes[];                                                       \
@@ -36,9 +37,11 @@ template <class T, int V> struct alignas(sizeof(T) * V) Pack {
   T at[V];
 };
 template <int V, class T> __device__ __forceinline__ Pack<T, V> load(const T *from) {
+  CHECK_ALIGNMENT(from, sizeof(Pack<T, V>));
   return *reinterpret_cast<const Pack<T, V> *>(from);
 }
 template <int V, class T> __device__ __forceinline__ void store(T *to, const Pack<T, V> &pack) {
+  CHECK_ALIGNMENT(to, sizeof(Pack<T, V>));
   *reinterpret_cast<Pack<T, V> *>(to) = pack;
 }
 

@@ -64,7 +64,8 @@ impl Backend for Cuda {
     }
 
     fn reserve(&self, buffer: &mut Buffer, len: usize) {
-        if buffer.len < len {
+        // Nothing at no address: an allocation that failed.
+        if buffer.len < len || (buffer.pointer == 0 && len > 0) {
             *buffer = Buffer::new(&self.device, buffer.kind, len);
         }
     }

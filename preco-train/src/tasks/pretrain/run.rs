@@ -211,7 +211,7 @@ pub fn run<B: Backend>(
     let log = inputs.output.file(RunFolder::LOG);
     let history = read_steps(&log)?;
     if ending != Ending::Interrupted {
-        task.save(&backend.values(state.published(), state.len), inputs.output.path())?;
+        task.save(&state.published_values(backend)?, inputs.output.path())?;
     }
     if !history.is_empty() {
         let (model, params) = (task.model(), state.published());

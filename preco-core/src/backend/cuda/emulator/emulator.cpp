@@ -4,13 +4,16 @@
 
 extern "C" {
 
-// 0 where the kernel ran, 1 where there is none of that name.
-int preco_emulator_launch(const char *name, const unsigned *grid, const unsigned *block, int backwards, void **arguments) {
+// 0 where the kernel ran, 1 where there is none of that name, 2 where it is not bounded to so many threads.
+int preco_emulator_launch(const char *name, const unsigned *grid, const unsigned *block, size_t shared, int backwards,
+                          void **arguments) {
   auto found = emulator::kernels().find(name);
   if (found == emulator::kernels().end()) return 1;
-  emulator::backwards = backwards != 0;
   const emulator::Kernel &kernel = found->second;
-  emulator::launch(dim3(grid[0], grid[1], grid[2]), dim3(block[0], block[1], block[2]), [&] { kernel(arguments); });
+  if (block[0] * block[1] * block[2] > kernel.threads) return 2;
+  emulator::backwards = backwards != 0;
+  emulator::asked_bytes = shared;
+  emulator::launch(dim3(grid[0], grid[1], grid[2]), dim3(block[0], block[1], block[2]), [&] { kernel.call(arguments); });
   return 0;
 }
 

@@ -1,9 +1,11 @@
 // CUDA on the CPU: a fibre for each thread of a block, so that a kernel's arithmetic, its barriers and its exchanges
 // between lanes can be tested where there is no GPU. Include before a kernel and compile with a C++ compiler.
 //
-// Blocks run one after another, the threads of a block in turn between barriers: in their order, or in reverse, so that a
-// missing barrier gives two results. Shared memory holds NaN when a block starts. A barrier that not all threads reach,
-// and a shuffle from a lane that has left, end the process with a message.
+// Blocks run one after another; within a block a warp runs to its next block barrier before the next warp starts, its
+// lanes in turn, in order or in reverse: a missing barrier gives two results. Dynamic shared memory holds NaN when a block
+// starts, and must do so still beyond what the launch asked for when it ends. A barrier that not all threads reach, a
+// shuffle from a lane that has left, more threads than the kernel is bounded to, and a pack that is not aligned end the
+// process with a message.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -58,6 +60,7 @@ namespace emulator {
 constexpr size_t STACK_BYTES = 64 << 10;
 constexpr size_t SHARED_BYTES = 228 << 10;
 constexpr size_t SLOT_BYTES = 32;
+constexpr unsigned char POISON = 0xff;
 constexpr unsigned WARP = 32;
 
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
@@ -75,6 +78,8 @@ inline void *scheduler;
 inline int current;
 inline std::function<void()> body;
 inline bool backwards;
+// What the launch asked for: beyond it nothing may be written.
+inline size_t asked_bytes;
 alignas(128) inline unsigned char shared_bytes[SHARED_BYTES];
 
 extern "C" void preco_switch_fibre(void **from, void *to);
@@ -152,7 +157,7 @@ inline bool release_warps() {
 }
 
 inline void run_block() {
-  memset(shared_bytes, 0xff, SHARED_BYTES);
+  memset(shared_bytes, POISON, SHARED_BYTES);
   int n = int(fibres.size());
   for (int i = 0; i < n; i++) {
     fibres[i].thread = dim3(i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y));
@@ -160,13 +165,21 @@ inline void run_block() {
   }
   for (;;) {
     bool ran = false;
-    for (int turn = 0; turn < n; turn++) {
-      int i = backwards ? n - 1 - turn : turn;
-      if (fibres[i].state != READY) continue;
-      current = i;
-      threadIdx = fibres[i].thread;
-      preco_switch_fibre(&scheduler, fibres[i].pointer);
-      ran = true;
+    int warps = (n + int(WARP) - 1) / int(WARP);
+    for (int w = 0; w < warps; w++) {
+      int first = int(WARP) * (backwards ? warps - 1 - w : w), end = min(n, first + int(WARP));
+      for (bool again = true; again;) {
+        again = false;
+        for (int turn = 0; turn < end - first; turn++) {
+          int i = backwards ? end - 1 - turn : first + turn;
+          if (fibres[i].state != READY) continue;
+          current = i;
+          threadIdx = fibres[i].thread;
+          preco_switch_fibre(&scheduler, fibres[i].pointer);
+          ran = again = true;
+        }
+        again |= release_warps();
+      }
     }
     ran |= release_warps();
     int done = 0, waiting = 0;
@@ -174,7 +187,7 @@ inline void run_block() {
       done += fibre.state == DONE;
       waiting += fibre.state == AT_BLOCK_BARRIER;
     }
-    if (done == n) return;
+    if (done == n) break;
     if (waiting && waiting + done == n) {
       if (done) fail("some threads left before a barrier that others wait at");
       for (auto &fibre : fibres) fibre.state = READY;
@@ -182,6 +195,8 @@ inline void run_block() {
     }
     if (!ran) fail("threads wait at different barriers");
   }
+  for (size_t i = asked_bytes; i < SHARED_BYTES; i++)
+    if (shared_bytes[i] != POISON) fail("more shared memory was written than the launch asked for");
 }
 
 inline void launch(dim3 grid, dim3 block, std::function<void()> kernel) {
@@ -217,8 +232,11 @@ template <class V> V exchange(V value, unsigned from) {
   return value;
 }
 
-// Kernels by name, called with pointers to their arguments as the driver takes them.
-using Kernel = std::function<void(void **)>;
+// Kernels by name, called with pointers to their arguments as the driver takes them, and the threads they are bounded to.
+struct Kernel {
+  std::function<void(void **)> call;
+  unsigned threads;
+};
 inline std::map<std::string, Kernel> &kernels() {
   static std::map<std::string, Kernel> table;
   return table;
@@ -227,8 +245,8 @@ template <class... A, size_t... I> void call(void (*kernel)(A...), void **argume
   kernel(*static_cast<std::remove_reference_t<A> *>(arguments[I])...);
 }
 struct Registration {
-  template <class... A> Registration(const char *name, void (*kernel)(A...)) {
-    kernels()[name] = [kernel](void **arguments) { call(kernel, arguments, std::index_sequence_for<A...>{}); };
+  template <class... A> Registration(const char *name, unsigned threads, void (*kernel)(A...)) {
+    kernels()[name] = {[kernel](void **arguments) { call(kernel, arguments, std::index_sequence_for<A...>{}); }, threads};
   }
 };
 
@@ -267,8 +285,10 @@ inline void warp_product(float (&d)[4], const uint32_t (&a)[4], const uint32_t (
   emulator::wait(emulator::AT_WARP_BARRIER);
 }
 
+#define CHECK_ALIGNMENT(pointer, bytes)                                                                                \
+  if (reinterpret_cast<uintptr_t>(pointer) % (bytes)) emulator::fail("a pack that is not aligned")
 #define KERNEL(threads, name, ...)                                                                                    \
   static void name(__VA_ARGS__);                                                                                       \
-  static emulator::Registration registration_of_##name(#name, &name);                                                  \
+  static emulator::Registration registration_of_##name(#name, threads, &name);                                                  \
   static void name(__VA_ARGS__)
 #define DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(emulator::shared_bytes)

@@ -29,6 +29,8 @@ impl Graph {
 
 impl Recording for Graph {
     fn replay(&self) -> Result<()> {
+        let bound = self.stream.context().bind_to_thread();
+        bound.map_err(|error| Error::device(&self.name, words(&error)))?;
         // SAFETY: both live as long as this.
         let queued = unsafe { result::graph::launch(self.ready, self.stream.cu_stream()) };
         queued.map_err(|error| Error::device(&self.name, format!("a recorded step: {}", words(&error))))
@@ -57,9 +59,14 @@ impl Recording for Graph {
             // SAFETY: a kernel's node.
             done(unsafe { sys::cuGraphKernelNodeGetParams_v2(node, parameters.as_mut_ptr()) })?;
             let mut name = std::ptr::null();
-            // SAFETY: written by the call above; the driver owns the name.
+            // SAFETY: written by the call above; the driver owns the name. A library's kernel has no function.
             let text = unsafe {
-                done(sys::cuFuncGetName(&raw mut name, parameters.assume_init().func))?;
+                let parameters = parameters.assume_init();
+                done(if parameters.func.is_null() {
+                    sys::cuKernelGetName(&raw mut name, parameters.kern)
+                } else {
+                    sys::cuFuncGetName(&raw mut name, parameters.func)
+                })?;
                 CStr::from_ptr(name)
             };
             names.push(text.to_string_lossy().into_owned());

@@ -57,6 +57,8 @@ impl Case {
         let mut all = vec![
             Self::Elementwise { len: 1 },
             Self::Elementwise { len: 1003 },
+            // More than a grid has threads, on a device as under the emulator.
+            Self::Elementwise { len: if cfg!(feature = "cuda-emulator") { 3001 } else { 3_000_001 } },
             Self::Means { groups: 3, group: 7, channels: 33 },
             Self::Product { shape: [7, 12, 5] },
             Self::Product { shape: [6, 9, 4] },
@@ -86,6 +88,9 @@ impl Case {
             attention([4, 8], [4, 4], Timm, 1, 32),
             attention([12, 6], [6, 6], Timm, 2, 32),
             attention([14, 14], [7, 7], Timm, 1, 32),
+            // More windows than there are groups of blocks.
+            attention([56, 56], [7, 7], Timm, if cfg!(feature = "cuda-emulator") { 1 } else { 16 }, 32),
+            attention([40, 30], [3, 3], Timm, if cfg!(feature = "cuda-emulator") { 1 } else { 8 }, 5),
             attention([12, 12], [12, 12], Timm, 1, 32),
             objective(Distance::L1, Distance::L1, masked, false),
             objective(Distance::L2, Distance::L2, everywhere, false),

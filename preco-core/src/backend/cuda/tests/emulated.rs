@@ -41,3 +41,34 @@ fn a_full_device_is_an_error_and_what_was_there_stays() {
     assert_eq!(*cuda.values(&kept, 200), [1.0; 200]);
     assert_eq!(cuda.memory().expect("known"), [200, 1000]);
 }
+
+#[test]
+fn a_recording_is_replayed_until_memory_moves_and_ends_with_what_failed_in_it() {
+    let cuda = Cuda::emulated(Precision::F32, false);
+    let mut values = cuda.parameters(&[1.0; 4]);
+    let mut calls = 0;
+    let mut step = |cuda: &Cuda, values: &mut super::super::Buffer| {
+        cuda.replay(7, &mut || {
+            calls += 1;
+            cuda.fold_back(values, 2);
+        });
+        calls
+    };
+    // Done, recorded, replayed twice: each adds the second half to the first.
+    assert_eq!([0; 4].map(|_| step(&cuda, &mut values)), [1, 2, 2, 2]);
+    assert_eq!(*cuda.values(&values, 4), [5.0, 5.0, 1.0, 1.0]);
+    let moved = cuda.zeros(3);
+    assert_eq!([0; 3].map(|_| step(&cuda, &mut values)), [3, 4, 4]);
+    drop(moved);
+    assert_eq!(step(&cuda, &mut values), 5);
+    assert_eq!(*cuda.values(&values, 4), [9.0, 9.0, 1.0, 1.0]);
+
+    // What cannot be recorded fails, and the device goes on afterwards.
+    let mut failing = || cuda.upload(&[2.0], &mut values);
+    cuda.replay(8, &mut failing);
+    cuda.replay(8, &mut failing);
+    let error = cuda.check().expect_err("an upload in a recording").to_string();
+    assert!(error.contains("cannot be recorded"), "{error}");
+    cuda.fill(&mut values, 3.0, 4);
+    assert_eq!(*cuda.values(&values, 4), [3.0; 4]);
+}
