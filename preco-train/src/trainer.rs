@@ -215,7 +215,13 @@ impl Trainer<'_> {
         // Squares of f32 cannot overflow f64.
         let sum = backend.sum_squares(&state.params, std::slice::from_ref(&(0..state.len)));
         backend.check()?;
-        if sum.is_finite() { Ok(()) } else { Err(self.diverged(state.step, "a parameter", sum, None, indices)) }
+        if !sum.is_finite() {
+            return Err(self.diverged(state.step, "a parameter", sum, None, indices));
+        }
+        if !state.optimiser.is_finite(backend) {
+            return Err(self.diverged(state.step, "a moment of AdamW", f64::INFINITY, None, indices));
+        }
+        Ok(())
     }
 
     /// What is known of a step whose numbers are none.

@@ -243,7 +243,24 @@ fn a_run_keeps_its_instructions_and_needs_no_more_what_it_started_from() {
     let done = preco(root.path(), "pretrain --resume run").succeeded();
     assert!(done.stderr.contains("portable") && !done.stderr.contains("may differ"), "{}", done.stderr);
     assert_same(&root.path().join("run"), &root.path().join("whole"), "without its start");
-    preco(root.path(), "pretrain --init-from gone --out gone --force").refused("both gone");
+    for inputs in ["--init-from gone", "--data gone", "--init-from gone/best"] {
+        preco(root.path(), &format!("pretrain {inputs} --out gone --force")).refused("lies in --out");
+    }
+}
+
+#[test]
+fn other_held_out_images_are_another_run_and_an_average_can_be_begun_with_accepted_changes() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    let run = RUN.replace(" --ema 0.99", "").replace("--steps 60", "--steps 4");
+    preco(root.path(), &format!("{run} --out run")).succeeded();
+    let held_out = std::fs::read_to_string(root.path().join("held-out.txt")).expect("read");
+    let fewer = held_out.split_once('\n').expect("lines").1;
+    std::fs::write(root.path().join("fewer.txt"), fewer).expect("write");
+    preco(root.path(), "pretrain --resume run --val-list fewer.txt").refused("the data");
+    preco(root.path(), "pretrain --resume run --ema 0.99 --steps 6").refused("--accept-changes");
+    preco(root.path(), "pretrain --resume run --ema 0.99 --steps 6 --accept-changes").succeeded();
+    assert!(checkpoints(&root.path().join("run")).iter().any(|path| path.ends_with("step-0000000006.safetensors")));
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl Store {
         mut say: impl FnMut(&str),
     ) -> Result<Option<PathBuf>> {
         let (mut foreign, mut broken) = (Vec::<(PathBuf, String)>::new(), Vec::<(PathBuf, String)>::new());
+        let mut advice = "start another run";
         for (_, path) in self.list().into_iter().rev() {
             match state.load(backend, &path, identity, self.changes) {
                 Ok(doubts) => {
@@ -106,7 +107,11 @@ impl Store {
                     self.broken = broken.into_iter().map(|(path, _)| path).collect();
                     return Ok(Some(path));
                 }
-                Err(Unusable::Foreign(difference)) => foreign.push((path, difference)),
+                Err(Unusable::Foreign(difference)) => {
+                    advice = "give the run's own settings, go on with these by --accept-changes, or start another run";
+                    foreign.push((path, difference));
+                }
+                Err(Unusable::Other(difference)) => foreign.push((path, difference)),
                 Err(Unusable::Broken(reason)) => {
                     say(&format!("{} cannot be used: {reason}", path.display()));
                     broken.push((path, reason));
@@ -114,9 +119,7 @@ impl Store {
             }
         }
         let reason = match (foreign.first(), broken.as_slice()) {
-            (Some((_, difference)), _) => format!(
-                "{difference}. Give the run's own settings, go on with these by --accept-changes, or start another run"
-            ),
+            (Some((_, difference)), _) => format!("{difference}; {advice}"),
             (None, []) => return Ok(None),
             (None, [(_, reason)]) => format!("its one checkpoint cannot be used: {reason}"),
             (None, [(_, newest), ..]) => {

@@ -236,7 +236,8 @@ fn entries(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if !name.as_encoded_bytes().starts_with(b".") {
+        // What macOS adds to an archive holds no images.
+        if !name.as_encoded_bytes().starts_with(b".") && name != "__MACOSX" {
             names.push(name);
         }
     }

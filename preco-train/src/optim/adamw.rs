@@ -79,6 +79,14 @@ impl<B: Backend> AdamW<B> {
         [&self.m, &self.v].map(|moments| backend.values(moments, self.len))
     }
 
+    /// False where a moment is no number.
+    pub fn is_finite(&self, backend: &B) -> bool {
+        // Squares of f32 cannot overflow f64.
+        let all = 0..self.len;
+        let finite = |moments| backend.sum_squares(moments, std::slice::from_ref(&all)).is_finite();
+        finite(&self.m) && finite(&self.v)
+    }
+
     /// Continues from saved moments after `step` updates. On an error the optimiser is unchanged.
     ///
     /// # Errors

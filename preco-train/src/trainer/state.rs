@@ -238,6 +238,9 @@ impl<B: Backend> State<B> {
         }
         let about: About = serde_json::from_value(about).map_err(|error| Unusable::Broken(error.to_string()))?;
         let differences = identity.differences(&about.identity);
+        if let Some(difference) = refused(&differences, Changes::Accepted) {
+            return Err(Unusable::Other(difference));
+        }
         if let Some(difference) = refused(&differences, changes) {
             return Err(Unusable::Foreign(difference));
         }
@@ -246,7 +249,12 @@ impl<B: Backend> State<B> {
             buffer.ok_or_else(|| Unusable::Broken(format!("it has no {name} of {} values", self.len)))
         };
         let (params, m, v) = (take("params")?, take("adamw.exp_avg")?, take("adamw.exp_avg_sq")?);
-        let average = self.average.as_ref().map(|_| take("ema")).transpose()?;
+        let average = match &self.average {
+            // A run that keeps one from here on begins with what it has.
+            Some(_) if changes == Changes::Accepted => Some(take("ema").unwrap_or_else(|_| params.clone())),
+            Some(_) => Some(take("ema")?),
+            None => None,
+        };
         self.optimiser.restore(backend, &m, &v, about.step).map_err(|error| Unusable::Broken(error.to_string()))?;
         backend.upload(&params, &mut self.params);
         if let (Some(ours), Some(saved)) = (&mut self.average, average) {
@@ -302,14 +310,16 @@ fn other_form(form: Option<u64>) -> String {
 pub enum Unusable {
     /// Half-written, changed since, or of another version.
     Broken(String),
-    /// Whole, and of another run: what differs.
+    /// Whole, and of another run: the setting, or the data, that differs.
     Foreign(String),
+    /// Whole, and of another task or model: nothing can be continued from it.
+    Other(String),
 }
 
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Broken(reason) | Self::Foreign(reason) => f.write_str(reason),
+            Self::Broken(reason) | Self::Foreign(reason) | Self::Other(reason) => f.write_str(reason),
         }
     }
 }

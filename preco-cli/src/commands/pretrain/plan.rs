@@ -52,7 +52,11 @@ pub(crate) fn settings(args: &Args, machine: &Machine) -> Result<Args> {
         }
         (None, None) => return Ok(args.clone()),
     };
-    let layered = config::layered(&file, args, &RULES)?;
+    let mut layered = config::layered(&file, args, &RULES)?;
+    if args.skip_unreadable && args.max_unreadable.is_none() {
+        // The flag is the newer word, and it means any number.
+        layered.max_unreadable = None;
+    }
     let out = args.resume.clone().or(layered.out);
     let (force, accept_changes) = (args.force, args.accept_changes);
     Ok(Args { out, force, accept_changes, resume: args.resume.clone(), config: args.config.clone(), ..layered })
@@ -99,13 +103,9 @@ impl Plan {
         if let Some(preset) = args.preset.as_deref().filter(|preset| !PRESETS.contains(preset)) {
             bail!("{}", names::unknown("recipe", preset, PRESETS.into_iter()));
         }
-        let start = args.init_from.as_deref().map(find).transpose();
-        let (start, saved) = match (start, &args.resume) {
-            (Ok(start), _) => (start, None),
-            // Where a run started from matters no more once it has a checkpoint.
-            (Err(error), Some(run)) => (None, Some(saved_model(run).ok_or(error)?)),
-            (Err(error), None) => return Err(error.into()),
-        };
+        // Where a run started from matters no more once it has a checkpoint.
+        let saved = args.resume.as_deref().filter(|_| args.init_from.is_some()).and_then(saved_model);
+        let start = args.init_from.as_deref().filter(|_| saved.is_none()).map(find).transpose()?;
         let (name, mut encoder) = match (&start, saved) {
             (Some(folder), _) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
             (None, Some(saved)) => saved,
@@ -127,13 +127,8 @@ impl Plan {
         // Before anything is derived from sizes that cannot be.
         encoder.validate()?;
         let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
-        if let (Some(from), false) = (&args.init_from, args.resume.is_some()) {
-            let same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
-            ensure!(
-                !same(from, &out),
-                "--init-from and --out are both {}: a run replaces what is there",
-                out.display()
-            );
+        if args.resume.is_none() {
+            refuse_inputs_within(args, &out)?;
         }
         let begin = match (args.resume.is_some(), args.force) {
             (true, _) => Begin::Resume,
@@ -215,6 +210,27 @@ impl Plan {
             model.mask_patch
         )
     }
+}
+
+/// Refuses inputs that lie where the run's own files go: replacing an earlier run would take them along.
+fn refuse_inputs_within(args: &Args, out: &Path) -> Result<()> {
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    let inputs = [
+        ("--init-from", &args.init_from),
+        ("--data", &args.data),
+        ("--list", &args.list),
+        ("--val-list", &args.val_list),
+    ];
+    for (flag, input) in inputs {
+        let within = input.as_ref().and_then(|input| input.canonicalize().ok()).filter(|input| input.starts_with(&out));
+        ensure!(
+            within.is_none(),
+            "{flag} {} lies in --out {}, where this run's files go; choose another folder",
+            input.as_deref().unwrap_or(Path::new("")).display(),
+            out.display()
+        );
+    }
+    Ok(())
 }
 
 /// Name and encoder of the newest checkpoint in `run`.

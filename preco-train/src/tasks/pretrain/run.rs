@@ -148,9 +148,16 @@ pub fn run<B: Backend>(
     let count = inputs.images.len();
     config.validate(count)?;
     runtime.validate()?;
+    let held_out = inputs.held_out.clone();
     let mut task = Pretraining::new(inputs.name, config, backend, inputs.held_out)?;
     task.read_held_out(&inputs.left_out)?;
-    let identity = identity(inputs.name, config, task.layout(), inputs.images.as_ref())?;
+    let identity = identity(
+        inputs.name,
+        config,
+        task.layout(),
+        inputs.images.as_ref(),
+        held_out.as_deref().map(|images| images as _),
+    )?;
     let params = match inputs.start {
         Some(start) if start.len() == task.layout().len() => start,
         Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
@@ -242,10 +249,19 @@ pub fn run<B: Backend>(
 }
 
 /// What a checkpoint of this run must say of itself.
-fn identity(name: &str, config: &Pretrain, layout: &Layout, images: &dyn ImageSource) -> Result<Identity> {
+fn identity(
+    name: &str,
+    config: &Pretrain,
+    layout: &Layout,
+    images: &dyn ImageSource,
+    held_out: Option<&dyn ImageSource>,
+) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
-    let images = (0..images.len()).map(|index| images.fingerprint(index));
+    let fingerprints = |images: &dyn ImageSource| (0..images.len()).map(|index| images.fingerprint(index)).collect();
+    let (trained, held_out): (Vec<u64>, Vec<u64>) =
+        (fingerprints(images), held_out.map_or_else(Vec::new, fingerprints));
+    let images = trained.into_iter().chain(held_out);
     Ok(Identity::new("pretrain", name, layout, images, settings))
 }
 

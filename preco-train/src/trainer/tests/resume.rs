@@ -216,7 +216,7 @@ fn where_all_whole_checkpoints_are_anothers_nothing_is_moved() {
     std::fs::write(&broken, b"junk").expect("write");
     let other = Pretrain { lr: 2e-3, ..config.clone() };
     let error = train_how(&other, None, &folder, How { begin: Start::Resume, ..FRESH }).expect_err("foreign");
-    assert!(error.to_string().contains("lr is 0.002 now and was 0.001. Give the run's own settings"), "{error}");
+    assert!(error.to_string().contains("lr is 0.002 now and was 0.001; give the run's own settings"), "{error}");
     assert_eq!(std::fs::read_dir(folder.join("checkpoints")).expect("list").count(), 2);
     let (_, said) = train_how(&config, None, &folder, How { begin: Start::Resume, ..FRESH }).expect("resume");
     assert!(said[1].contains("step-0000000003"), "{said:?}");
@@ -307,7 +307,9 @@ fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
     assert!(!std::fs::read_dir(root.path().join("checkpoints")).expect("list").flatten().any(|path| set_aside(&path)));
     let model = PrecoConfig::new(SwinConfig { embed: 16, ..config().model.encoder });
     let error = train_how(&Pretrain { model, ..config() }, None, root.path(), accept).expect_err("another model");
-    assert!(error.to_string().contains("the model is"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("the model is") && text.ends_with("start another run"), "{text}");
+    assert!(!text.contains("--accept-changes"), "{text}");
 }
 
 #[test]
