@@ -102,9 +102,14 @@ fn measure<B: Backend>(args: &Args, processor: &Processor, model: &Preco, backen
     step.run(1)?;
     let (mut ours, mut limits) = (Vec::new(), Vec::new());
     let mut peers: Vec<Vec<(f64, f64)>> = vec![Vec::new(); args.peer.len()];
+    let mut held_bytes = 0;
     for round in 0..args.rounds {
-        limits.push(limit(processor, backend));
         ours.push(args.batch_size as f64 / step.run(args.steps)?);
+        if round == 0 {
+            // Before the limit takes memory of its own.
+            held_bytes = processor.device.held_bytes();
+        }
+        limits.push(limit(processor, backend));
         note(&format!("round {}: {:.3} images/s, limit {:.0} GFLOP/s", round + 1, ours[round], limits[round]));
         for (command, figures) in args.peer.iter().zip(&mut peers) {
             let figure = run_peer(command)?;
@@ -115,7 +120,7 @@ fn measure<B: Backend>(args: &Args, processor: &Processor, model: &Preco, backen
     let images_per_s = median(&ours);
     let operations = model.step_operations();
     let limit_gflops = median(&limits);
-    let peak_gb = processor.device.held_bytes() as f64 / 1e9;
+    let peak_gb = held_bytes as f64 / 1e9;
     let peers = args
         .peer
         .iter()

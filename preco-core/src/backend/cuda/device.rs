@@ -92,7 +92,7 @@ impl Device {
 
     /// Does `work` unless something failed before; keeps its error.
     fn attempt<T>(&self, work: impl FnOnce(&dyn Driver) -> Result<T>) -> Option<T> {
-        if lock(&self.failure).is_some() {
+        if self.has_failed() {
             return None;
         }
         match work(self.driver.as_ref()) {
@@ -102,6 +102,11 @@ impl Device {
                 None
             }
         }
+    }
+
+    /// True where an error waits to be told.
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.failure).is_some()
     }
 
     /// The first error since the last call.
@@ -222,7 +227,9 @@ impl Device {
         let mut memory = lock(memory);
         if memory.bytes < bytes {
             self.free(memory.pointer, memory.bytes);
-            *memory = Workspace { pointer: self.allocate(bytes), bytes };
+            let pointer = self.allocate(bytes);
+            // Where there was none to be had, the next need asks again.
+            *memory = Workspace { pointer, bytes: if pointer == 0 { 0 } else { bytes } };
         }
         memory.pointer
     }

@@ -146,7 +146,11 @@ fn run_product(product: &Product) {
                         let c = (c as *mut f32).add(at);
                         *c = if accumulate { *c + sum as f32 } else { sum as f32 };
                     }
-                    Kind::Bf16 => *(c as *mut half::bf16).add(at) = half::bf16::from_f32(sum as f32),
+                    Kind::Bf16 => {
+                        let c = (c as *mut half::bf16).add(at);
+                        let before = if accumulate { (*c).to_f32() } else { 0.0 };
+                        *c = half::bf16::from_f32(before + sum as f32);
+                    }
                 }
             }
         }

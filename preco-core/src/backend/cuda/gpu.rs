@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::cublas::sys as cublas;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DriverError, result, sys,
+    CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DriverError, result, sys,
 };
 use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorage};
 use candle_core::op::BackpropOp;
@@ -76,6 +76,54 @@ struct Function {
 // SAFETY: a handle of the driver, which may be used from any thread.
 unsafe impl Send for Function {}
 
+/// A device that can run our kernels, with them.
+struct Loaded {
+    /// Name and compute capability.
+    name: String,
+    module: sys::CUmodule,
+    /// Dynamic shared memory that a block can have.
+    most_shared: usize,
+}
+
+impl Loaded {
+    fn new(context: &CudaContext) -> Result<Self> {
+        let ordinal = context.ordinal();
+        let failed = |reason: String| Error::device(format!("cuda:{ordinal}"), reason);
+        let of_driver = |error: DriverError| failed(words(&error));
+        let device = result::device::get(ordinal as c_int).map_err(of_driver)?;
+        let capability = |attribute| {
+            // SAFETY: the device exists.
+            unsafe { result::device::get_attribute(device, attribute) }.map_err(of_driver)
+        };
+        use sys::CUdevice_attribute::{
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+            CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN as SHARED,
+        };
+        let (major, minor) = (capability(MAJOR)?, capability(MINOR)?);
+        let most_shared = capability(SHARED)? as usize;
+        let title = result::device::get_name(device).map_err(of_driver)?;
+        let name = format!("cuda:{ordinal} ({title}, compute capability {major}.{minor})");
+        if (major, minor) < OLDEST {
+            return Err(failed(format!(
+                "{title} has compute capability {major}.{minor}; 8.0 (Ampere) or later is needed"
+            )));
+        }
+        let ptx = CString::new(KERNELS).map_err(|_| failed("its kernels are no text".to_owned()))?;
+        context.bind_to_thread().map_err(of_driver)?;
+        // SAFETY: the text ends with a zero, and the device's context is current.
+        let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(|error| {
+            failed(format!(
+                "the driver does not take this build's kernels ({}); a driver older than the CUDA version it was built \
+                 with, or another GPU than its CUDA_COMPUTE_CAP names: update the driver or build for this GPU",
+                words(&error)
+            ))
+        })?;
+        keep_freed_memory(device).map_err(of_driver)?;
+        Ok(Self { name, module, most_shared })
+    }
+}
+
 /// One GPU.
 pub(super) struct Gpu {
     /// First: dropped while the context is there.
@@ -101,47 +149,34 @@ impl Gpu {
             let there = if devices == 0 { "there is none".to_owned() } else { format!("there are {devices}, from 0") };
             return Err(Error::device(format!("cuda:{ordinal}"), format!("no such GPU; {there}")));
         }
-        let candle = CudaDevice::new_with_stream(ordinal);
-        Self::on(candle.map_err(|error| Error::device(format!("cuda:{ordinal}"), error.to_string()))?)
+        let failed = |reason: String| Error::device(format!("cuda:{ordinal}"), reason);
+        // Before candle opens cuBLAS and cuRAND: of a driver too old these say nothing that helps.
+        let context = CudaContext::new(ordinal).map_err(|error| failed(words(&error)))?;
+        let loaded = Loaded::new(&context)?;
+        let candle = CudaDevice::new_with_stream(ordinal).map_err(|error| {
+            failed(format!(
+                "{error}; if the GPU works otherwise, cuBLAS or cuRAND is missing or of another CUDA version: install \
+                 CUDA's runtime libraries, where LD_LIBRARY_PATH finds them"
+            ))
+        })?;
+        Self::with(candle, loaded)
     }
 
     /// On candle's device and stream.
     pub(super) fn on(candle: CudaDevice) -> Result<Self> {
+        let loaded = Loaded::new(candle.cuda_stream().context())?;
+        Self::with(candle, loaded)
+    }
+
+    fn with(candle: CudaDevice, Loaded { name, module, most_shared }: Loaded) -> Result<Self> {
         let stream = candle.cuda_stream();
-        let ordinal = stream.context().ordinal();
-        let failed = |reason: String| Error::device(format!("cuda:{ordinal}"), reason);
-        let of_driver = |error: DriverError| failed(words(&error));
-        let device = result::device::get(ordinal as c_int).map_err(of_driver)?;
-        let capability = |attribute| {
-            // SAFETY: the device exists.
-            unsafe { result::device::get_attribute(device, attribute) }.map_err(of_driver)
-        };
-        use sys::CUdevice_attribute::{
-            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
-            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
-            CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN as SHARED,
-        };
-        let (major, minor) = (capability(MAJOR)?, capability(MINOR)?);
-        let most_shared = capability(SHARED)? as usize;
-        let title = result::device::get_name(device).map_err(of_driver)?;
-        let name = format!("cuda:{ordinal} ({title}, compute capability {major}.{minor})");
-        if (major, minor) < OLDEST {
-            return Err(failed(format!(
-                "{title} has compute capability {major}.{minor}; 8.0 (Ampere) or later is needed"
-            )));
-        }
-        let ptx = CString::new(KERNELS).map_err(|_| failed("its kernels are no text".to_owned()))?;
-        stream.context().bind_to_thread().map_err(of_driver)?;
-        // SAFETY: the text ends with a zero, and candle's context is current.
-        let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) }.map_err(|error| {
-            failed(format!(
-                "the driver does not take this build's kernels ({}); a driver older than the CUDA version it was built \
-                 with, or another GPU than its CUDA_COMPUTE_CAP names: update the driver or build for this GPU",
-                words(&error)
-            ))
-        })?;
-        keep_freed_memory(device).map_err(of_driver)?;
-        let copies = Mutex::new(Copies::new().map_err(of_driver)?);
+        // Where cuBLAS splits a sum over blocks, it may add their shares in the result's type: never in bf16.
+        let mode = cublas::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+        // SAFETY: the handle is candle's and lives.
+        unsafe { cublas::cublasSetMathMode(*candle.cublas_handle().handle(), mode) }
+            .result()
+            .map_err(|error| Error::device(&name, format!("cuBLAS: {error:?}")))?;
+        let copies = Mutex::new(Copies::new().map_err(|error| Error::device(&name, words(&error)))?);
         Ok(Self { copies, name, candle, stream, module, functions: Mutex::default(), most_shared })
     }
 

@@ -152,7 +152,13 @@ impl Cuda {
 
     fn placement(&self, geometry: &crate::ops::window_attention::WindowGeometry) -> Arc<attention::Placement> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = windows.entry(geometry.fingerprint);
-        Arc::clone(known.or_insert_with(|| Arc::new(attention::Placement::new(&self.device, geometry))))
+        if let Some(known) = windows.get(&geometry.fingerprint) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(attention::Placement::new(&self.device, geometry));
+        if !self.device.has_failed() {
+            windows.insert(geometry.fingerprint, Arc::clone(&made));
+        }
+        made
     }
 }

@@ -40,6 +40,13 @@ fn a_full_device_is_an_error_and_what_was_there_stays() {
     drop(too_much);
     assert_eq!(*cuda.values(&kept, 200), [1.0; 200]);
     assert_eq!(cuda.memory().expect("known"), [200, 1000]);
+
+    // What the backend keeps for itself is asked for again once there is room.
+    assert_eq!(cuda.device.workspace(400), 0);
+    cuda.check().expect_err("no room");
+    drop(kept);
+    assert_ne!(cuda.device.workspace(400), 0);
+    cuda.check().expect("room");
 }
 
 #[test]
