@@ -257,10 +257,26 @@ fn other_held_out_images_are_another_run_and_an_average_can_be_begun_with_accept
     let held_out = std::fs::read_to_string(root.path().join("held-out.txt")).expect("read");
     let fewer = held_out.split_once('\n').expect("lines").1;
     std::fs::write(root.path().join("fewer.txt"), fewer).expect("write");
-    preco(root.path(), "pretrain --resume run --val-list fewer.txt").refused("the data");
+    preco(root.path(), "pretrain --resume run --val-list fewer.txt").refused("the held-out data is 5 images");
     preco(root.path(), "pretrain --resume run --ema 0.99 --steps 6").refused("--accept-changes");
     preco(root.path(), "pretrain --resume run --ema 0.99 --steps 6 --accept-changes").succeeded();
     assert!(checkpoints(&root.path().join("run")).iter().any(|path| path.ends_with("step-0000000006.safetensors")));
+    // What was best on other images is no measure of what comes.
+    let best = "the best so far was measured on or under something else";
+    let done = preco(root.path(), "pretrain --resume run --steps 8 --lr 1e-5 --accept-changes").succeeded();
+    assert!(!done.stderr.contains(best), "{}", done.stderr);
+    let resume = "pretrain --resume run --steps 10 --val-list fewer.txt --accept-changes";
+    let done = preco(root.path(), resume).succeeded();
+    assert!(done.stderr.contains(best), "{}", done.stderr);
+}
+
+#[test]
+fn a_run_does_not_lie_among_its_images() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    data(root.path());
+    let run = RUN.replace(" --list train.txt", "").replace(" --val-list held-out.txt", "");
+    preco(root.path(), &format!("{run} --out data/runs/new")).refused("lies in --data data");
+    preco(root.path(), &format!("{run} --out data")).refused("lies in --out");
 }
 
 #[test]

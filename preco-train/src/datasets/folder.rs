@@ -283,7 +283,15 @@ fn class_names(root: &Path) -> Result<Vec<String>> {
 /// Reads the headers of `paths`: the images, and what is none.
 fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> Result<(Vec<File>, Vec<Unreadable>)> {
     let total = paths.len();
-    let headers: Vec<_> = paths.par_iter().map(|path| probe(&root.join(path))).collect();
+    let header = |path: &PathBuf| {
+        let path = root.join(path);
+        // To read from a pipe may take for ever.
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(format!("{} is no regular file", path.display()));
+        }
+        probe(&path).map_err(|error| error.to_string())
+    };
+    let headers: Vec<_> = paths.par_iter().map(header).collect();
     let mut files = Vec::with_capacity(total);
     let mut unreadable = Vec::new();
     for (path, header) in paths.into_iter().zip(headers) {
@@ -292,7 +300,7 @@ fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> 
                 let label = class_of(&path, classes);
                 files.push(File { path, info, label });
             }
-            Err(error) => unreadable.push(Unreadable { name: joined(&path), reason: error.to_string() }),
+            Err(reason) => unreadable.push(Unreadable { name: joined(&path), reason }),
         }
     }
     if unreadable.is_empty() {

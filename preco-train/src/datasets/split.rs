@@ -100,7 +100,10 @@ impl Split {
         for Entry { class, name, .. } in &entries {
             let bad = |text: &str| text.is_empty() || text != text.trim() || text.contains(['\t', '\n', '\r']);
             if bad(name) || class.as_deref().is_some_and(|class| bad(class) || class == manifest::NO_CLASS) {
-                return Err(format!("{name:?} of class {class:?} cannot be written in a list; rename the file"));
+                return Err(format!(
+                    "{name:?} cannot be written in a list: no name or class may be empty, begin or end with a space, or \
+                     hold a tab or a line break; rename it"
+                ));
             }
         }
         entries.sort();

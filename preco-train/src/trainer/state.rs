@@ -63,6 +63,12 @@ pub struct Identity {
     /// How many images, and their [`fingerprints`](crate::datasets::ImageSource::fingerprint) in order as one number. What
     /// those do not see is not seen here: other pixels in a file of the same name, length and size.
     pub data: String,
+    /// The same of the images that evaluations are on.
+    #[serde(default)]
+    pub held_out: String,
+    /// The settings that an evaluation depends on: under others, values are not comparable.
+    #[serde(default)]
+    pub measured_under: Vec<String>,
     /// Every setting the numbers depend on, as `name = value`.
     pub settings: BTreeMap<String, serde_json::Value>,
 }
@@ -95,19 +101,28 @@ impl Identity {
     ) -> Self {
         let shapes: String =
             layout.segments().iter().map(|segment| format!("{} {:?}\n", segment.name, segment.shape)).collect();
-        let (mut count, mut digest) = (0u64, 0u64);
-        for image in images {
-            count += 1;
-            // Multiplied, so that order counts at any distance.
-            digest = (digest ^ image).wrapping_mul(FNV_PRIME).rotate_left(29);
-        }
         Self {
             task: task.to_owned(),
             name: name.to_owned(),
             layout: format!("{} parameters, {:016x}", layout.parameters(), fnv1a64(&shapes)),
-            data: format!("{count} images, {digest:016x}"),
+            data: digest(images),
+            held_out: digest(std::iter::empty()),
+            measured_under: Vec::new(),
             settings,
         }
+    }
+
+    /// Evaluated on images with these fingerprints, under those of the settings that have these names.
+    pub fn evaluated_on(mut self, images: impl Iterator<Item = u64>, settings: &[&str]) -> Self {
+        self.held_out = digest(images);
+        self.measured_under = settings.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// True where evaluations of `saved` can be compared with those to come.
+    fn measures_like(&self, saved: &Self) -> bool {
+        self.held_out == saved.held_out
+            && self.measured_under.iter().all(|name| self.settings.get(name) == saved.settings.get(name))
     }
 
     /// In what `saved` differs. Settings come first: another seed is another order of the data.
@@ -126,8 +141,20 @@ impl Identity {
         let settings = names.into_iter().filter_map(|name| what(name, &text(self, name), &text(saved, name)));
         found.extend(settings.map(Difference::Setting));
         found.extend(what("the data (names, order, file sizes)", &self.data, &saved.data).map(Difference::Data));
+        found.extend(what("the held-out data", &self.held_out, &saved.held_out).map(Difference::Setting));
         found
     }
+}
+
+/// How many images, and their fingerprints in order as one number.
+fn digest(images: impl Iterator<Item = u64>) -> String {
+    let (mut count, mut digest) = (0u64, 0u64);
+    for image in images {
+        count += 1;
+        // Multiplied, so that order counts at any distance.
+        digest = (digest ^ image).wrapping_mul(FNV_PRIME).rotate_left(29);
+    }
+    format!("{count} images, {digest:016x}")
 }
 
 /// A thing in which a checkpoint is not this run's, in words.
@@ -266,6 +293,11 @@ impl<B: Backend> State<B> {
             self.unreadable.clear();
         }
         let mut doubts: Vec<String> = differences.iter().map(|difference| difference.words().to_owned()).collect();
+        if !identity.measures_like(&about.identity) && self.best.take().is_some() {
+            doubts.push(
+                "the best so far was measured on or under something else: the next evaluation is the best".to_owned(),
+            );
+        }
         let (then, now) = ((about.code, about.arithmetic), (CODE.to_owned(), backend.arithmetic()));
         if then != now {
             let [then, now] = [then, now].map(|(code, arithmetic)| format!("{code} on {arithmetic}"));

@@ -128,7 +128,7 @@ impl Plan {
         encoder.validate()?;
         let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         if args.resume.is_none() {
-            refuse_inputs_within(args, &out)?;
+            refuse_mingled(args, &out)?;
         }
         let begin = match (args.resume.is_some(), args.force) {
             (true, _) => Begin::Resume,
@@ -212,9 +212,10 @@ impl Plan {
     }
 }
 
-/// Refuses inputs that lie where the run's own files go: replacing an earlier run would take them along.
-fn refuse_inputs_within(args: &Args, out: &Path) -> Result<()> {
-    let Ok(out) = out.canonicalize() else { return Ok(()) };
+/// Refuses inputs that lie where the run's own files go, for replacing an earlier run would take them along; and a run
+/// among the images, for its pictures would become some of them.
+fn refuse_mingled(args: &Args, out: &Path) -> Result<()> {
+    let out = resolved(out);
     let inputs = [
         ("--init-from", &args.init_from),
         ("--data", &args.data),
@@ -230,7 +231,25 @@ fn refuse_inputs_within(args: &Args, out: &Path) -> Result<()> {
             out.display()
         );
     }
+    if let Some(data) = args.data.as_deref().filter(|data| data.canonicalize().is_ok_and(|data| out.starts_with(data)))
+    {
+        bail!(
+            "--out {} lies in --data {}, where this run's pictures would be read as images; choose another folder",
+            out.display(),
+            data.display()
+        );
+    }
     Ok(())
+}
+
+/// The path without links, also where its last parts do not exist yet.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let real = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        above.canonicalize().ok().map(|above| above.join(rest))
+    });
+    real.unwrap_or(path)
 }
 
 /// Name and encoder of the newest checkpoint in `run`.

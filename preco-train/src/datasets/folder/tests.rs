@@ -70,6 +70,16 @@ fn unreadable_files_are_counted_and_the_first_five_named() {
     assert_eq!(names(&found.expect("scan")), ["good.png"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_an_images_name_is_not_waited_for() {
+    let folder = folder(&["good.png"], 2);
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.jpg")).status();
+    assert!(made.expect("mkfifo").success());
+    let error = refusal(ImageFolder::scan(folder.path()));
+    assert!(error.contains("pipe.jpg is no regular file"), "{error}");
+}
+
 #[test]
 fn a_list_takes_its_files_and_keeps_all_classes() {
     let folder = folder(&["a/1.png", "a/2.png", "b/1.png", "c/1.png"], 2);

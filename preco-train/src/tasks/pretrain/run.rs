@@ -258,11 +258,14 @@ fn identity(
 ) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
-    let fingerprints = |images: &dyn ImageSource| (0..images.len()).map(|index| images.fingerprint(index)).collect();
-    let (trained, held_out): (Vec<u64>, Vec<u64>) =
-        (fingerprints(images), held_out.map_or_else(Vec::new, fingerprints));
-    let images = trained.into_iter().chain(held_out);
-    Ok(Identity::new("pretrain", name, layout, images, settings))
+    let fingerprints = |images| -> Vec<u64> {
+        let images: &dyn ImageSource = images;
+        (0..images.len()).map(|index| images.fingerprint(index)).collect()
+    };
+    let held_out = held_out.map_or_else(Vec::new, fingerprints).into_iter();
+    let identity = Identity::new("pretrain", name, layout, fingerprints(images).into_iter(), settings);
+    // The masks are drawn from the seed.
+    Ok(identity.evaluated_on(held_out, &["model", "seed"]))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
