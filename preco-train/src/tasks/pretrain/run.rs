@@ -257,7 +257,10 @@ fn identity(
     held_out: Option<&dyn ImageSource>,
 ) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
-    let settings = settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
+    let mut settings: BTreeMap<_, _> =
+        settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
+    // A limit changes no number: who is told to raise it may do so.
+    settings.remove("max_unreadable");
     let fingerprints = |images| -> Vec<u64> {
         let images: &dyn ImageSource = images;
         (0..images.len()).map(|index| images.fingerprint(index)).collect()

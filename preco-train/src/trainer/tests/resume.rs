@@ -289,7 +289,7 @@ fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
     let root = tempfile::tempdir().expect("temporary folder");
     let saving = Runtime { save_every: 1, ..FRESH.runtime };
     train_how(&config(), None, root.path(), How { stop_after: 2, runtime: saving, ..FRESH }).expect("run");
-    let changed = Pretrain { lr: 2e-3, max_unreadable: 4, ..config() };
+    let changed = Pretrain { lr: 2e-3, min_lr: 2e-5, ..config() };
     let resume = How { begin: Start::Resume, runtime: saving, ..FRESH };
     let error = train_how(&changed, None, root.path(), resume).expect_err("changed").to_string();
     assert!(error.contains("lr is 0.002 now and was 0.001") && error.contains("--accept-changes"), "{error}");
@@ -297,9 +297,7 @@ fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
     let more = Arc::new(SceneGenerator::new(1, 32, 12));
     let (outcome, said) = train_on(more, &changed, None, root.path(), accept).expect("accepted");
     assert_eq!((outcome.ending, outcome.steps), (Ending::Finished, 3));
-    for (line, needle) in
-        said.iter().zip(["lr is 0.002", "max_unreadable is 4 now and was 0", "the data", "continuing"])
-    {
+    for (line, needle) in said.iter().zip(["lr is 0.002", "min_lr is 0.00002 now", "the data", "continuing"]) {
         assert!(line.contains(needle), "no {needle} in {said:?}");
     }
     // From here on it is the changed run's.
