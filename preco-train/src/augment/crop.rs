@@ -57,11 +57,19 @@ impl RandomResizedCrop {
         Ok(())
     }
 
-    /// A box of an image of `width` by `height` pixels.
+    /// A box of an image of `width` by `height` pixels; the largest in the middle where ten drawn do not fit.
+    ///
+    /// # Randomness
+    /// That of [`RandomResizedCrop::attempt`].
+    pub fn draw(&self, width: usize, height: usize, stream: &mut Stream) -> CropBox {
+        self.attempt(width, height, stream).unwrap_or_else(|| self.centre(width, height))
+    }
+
+    /// A box of an image of `width` by `height` pixels; `None` where ten drawn do not fit.
     ///
     /// # Randomness
     /// Two numbers for each box drawn and two for the place of the one that fits.
-    pub fn draw(&self, width: usize, height: usize, stream: &mut Stream) -> CropBox {
+    pub fn attempt(&self, width: usize, height: usize, stream: &mut Stream) -> Option<CropBox> {
         let area = width as f64 * height as f64;
         let [low, high] = self.ratio.map(f64::ln);
         for _ in 0..TRIES {
@@ -73,10 +81,10 @@ impl RandomResizedCrop {
             if (1..=width).contains(&w) && (1..=height).contains(&h) {
                 let top = stream.below(height - h + 1);
                 let left = stream.below(width - w + 1);
-                return CropBox { left, top, width: w, height: h };
+                return Some(CropBox { left, top, width: w, height: h });
             }
         }
-        self.centre(width, height)
+        None
     }
 
     /// The largest centred box whose aspect lies in the range.

@@ -39,14 +39,16 @@ impl Erasing {
         RandomResizedCrop { scale: self.scale, ratio: self.ratio }.check()
     }
 
+    /// Erases, or leaves the sample as it is where no rectangle drawn fits.
+    ///
     /// # Randomness
-    /// `stream`: the coin, the rectangle as [`RandomResizedCrop::draw`] draws it, then each byte.
+    /// `stream`: the coin, the rectangle as [`RandomResizedCrop::attempt`] draws it, then each byte.
     pub fn apply(&self, sample: &mut Sample, stream: &mut Stream) {
         if !stream.chance(self.probability) {
             return;
         }
         let law = RandomResizedCrop { scale: self.scale, ratio: self.ratio };
-        let hole = law.draw(sample.image.width(), sample.image.height(), stream);
+        let Some(hole) = law.attempt(sample.image.width(), sample.image.height(), stream) else { return };
         for y in hole.top..hole.top + hole.height {
             for x in hole.left..hole.left + hole.width {
                 sample.image.set(x, y, [0; 3].map(|_: u8| stream.below(256) as u8));
@@ -85,6 +87,10 @@ mod tests {
         assert_eq!((&erased.boxes, &erased.instances), (&sample.boxes, &sample.instances));
         let mut never = sample.clone();
         Erasing { probability: 0.0, ..always }.apply(&mut never, &mut Stream::new(1, "augment", 0, 0));
+        assert_eq!(never, sample);
+        // Too long for the image whatever is drawn: then nothing, and not the most that fits, as for a crop.
+        let unfit = Erasing { scale: [0.5, 0.9], ratio: [30.0, 60.0], ..always };
+        unfit.apply(&mut never, &mut Stream::new(1, "augment", 0, 0));
         assert_eq!(never, sample);
     }
 }

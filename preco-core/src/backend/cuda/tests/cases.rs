@@ -11,10 +11,13 @@ use crate::preco::{Distance, Lambdas, Method, PrecoConfig, PromptRegion};
 use crate::rng::Stream;
 use crate::update::{AdamWFactors, AdamWGroup};
 
-/// What inputs are drawn from: the same each time, unless `PRECO_PARITY_SEED` says otherwise.
-fn seed() -> u64 {
-    let said = std::env::var("PRECO_PARITY_SEED").ok();
-    said.map_or(1, |seed| seed.parse().expect("PRECO_PARITY_SEED is a number"))
+/// What inputs are drawn from: on a GPU another in each process, under the emulator the same in all.
+pub(super) fn seed() -> u64 {
+    static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *SEED.get_or_init(|| {
+        use std::hash::{BuildHasher, RandomState};
+        if cfg!(feature = "cuda-emulator") { 1 } else { RandomState::new().hash_one(()) }
+    })
 }
 
 /// A call and its sizes.

@@ -62,7 +62,11 @@ fn every_kernel_agrees_with_the_cpu_operation_and_none_goes_untested() {
             );
             for (which, (ours, want)) in results[0].iter().zip(&want).enumerate() {
                 let off = distance(ours, want);
-                assert!(off < tolerance, "{case:?}, {precision:?}: result {which} is off by {off:.1e}");
+                assert!(
+                    off < tolerance,
+                    "{case:?}, {precision:?}, seed {}: result {which} is off by {off:.1e}",
+                    cases::seed()
+                );
             }
         }
     }
