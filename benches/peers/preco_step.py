@@ -3,34 +3,18 @@
 timm's Swin, a mask token, the shared 1x1 decoder, both branches, three L1 terms, clipping, AdamW. `--stacked` runs both
 branches as one batch, which is its faster setting. Needs torch and timm (`pip install torch timm`).
 """
-import argparse
-import os
-import time
+from peer import SIZES, parser, prepare, report
 
-from peer import SIZES, peak_gb, setting, synchronise
+flags = parser(__doc__)
+flags.add_argument("--stacked", action="store_true")
+flags.add_argument("--steps", type=int, default=3)
+args = flags.parse_args()
+prepare(args)
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("batch", type=int)
-parser.add_argument("threads", type=int)
-parser.add_argument("dtype", choices=["f32", "bf16"])
-parser.add_argument("--model", default="base", choices=list(SIZES))
-parser.add_argument("--img", type=int, default=192)
-parser.add_argument("--stacked", action="store_true")
-parser.add_argument("--steps", type=int, default=3)
-parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-parser.add_argument("--compile", action="store_true")
-parser.add_argument("--attention", default="sdpa", choices=["sdpa", "eager"])
-args = parser.parse_args()
-os.environ["OMP_NUM_THREADS"] = str(args.threads)
-
-import timm  # noqa: E402  (the number of threads is read at import)
+import timm  # noqa: E402  (after the number of threads)
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.functional import pixel_shuffle  # noqa: E402
-
-torch.set_num_threads(args.threads)
-torch.manual_seed(0)
-timm.layers.set_fused_attn(args.attention == "sdpa")
 
 
 class PReCo(nn.Module):
@@ -82,14 +66,4 @@ def step():
     return loss.item()
 
 
-for _ in range(1 if args.device == "cpu" else 5):
-    step()
-seconds = []
-for _ in range(args.steps):
-    synchronise(args.device)
-    started = time.perf_counter()
-    step()
-    synchronise(args.device)
-    seconds.append(time.perf_counter() - started)
-median = sorted(seconds)[len(seconds) // 2]
-print(f"step {setting(args)}: {args.batch / median:.3f} img/s, peak {peak_gb(args.device):.2f} GB")
+report("step", args, step, args.steps, warm_up=1 if args.device == "cpu" else 5)

@@ -210,18 +210,16 @@ impl Trainer<'_> {
         step as f64 * per_step as f64 / self.images as f64
     }
 
-    /// Refuses parameters that are no numbers: they must be neither saved nor measured.
+    /// Refuses parameters and moments that are no numbers: they must be neither saved nor measured.
     fn check_parameters<B: Backend>(&self, backend: &B, state: &State<B>, indices: &[usize]) -> Result<()> {
         // Squares of f32 cannot overflow f64.
-        let sum = backend.sum_squares(&state.params, std::slice::from_ref(&(0..state.len)));
+        let params = backend.sum_squares(&state.params, std::slice::from_ref(&(0..state.len)));
+        let sums = [("a parameter", params), ("a moment of AdamW", state.optimiser.sum_squares(backend))];
         backend.check()?;
-        if !sum.is_finite() {
-            return Err(self.diverged(state.step, "a parameter", sum, None, indices));
+        match sums.into_iter().find(|(_, sum)| !sum.is_finite()) {
+            Some((what, sum)) => Err(self.diverged(state.step, what, sum, None, indices)),
+            None => Ok(()),
         }
-        if !state.optimiser.is_finite(backend) {
-            return Err(self.diverged(state.step, "a moment of AdamW", f64::INFINITY, None, indices));
-        }
-        Ok(())
     }
 
     /// What is known of a step whose numbers are none.

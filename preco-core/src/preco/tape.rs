@@ -2,6 +2,7 @@
 
 use crate::backbones::swin::{self, Keep};
 use crate::backend::Backend;
+use crate::rng::fnv1a64_words;
 
 /// Values looked at to know a batch again.
 const SAMPLES: usize = 256;
@@ -61,9 +62,7 @@ impl From<&[f32]> for Images {
     fn from(values: &[f32]) -> Self {
         let every = values.len() / SAMPLES + 1;
         let bits = values.iter().step_by(every).map(|value| u64::from(value.to_bits()));
-        // FNV-1a, by words.
-        let sample = bits.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3));
-        Self { address: values.as_ptr() as usize, len: values.len(), sample }
+        Self { address: values.as_ptr() as usize, len: values.len(), sample: fnv1a64_words(bits) }
     }
 }
 

@@ -79,12 +79,10 @@ impl<B: Backend> AdamW<B> {
         [&self.m, &self.v].map(|moments| backend.values(moments, self.len))
     }
 
-    /// False where a moment is no number.
-    pub fn is_finite(&self, backend: &B) -> bool {
-        // Squares of f32 cannot overflow f64.
+    /// The sum of the squares of all moments: no number where one of them is none.
+    pub fn sum_squares(&self, backend: &B) -> f64 {
         let all = 0..self.len;
-        let finite = |moments| backend.sum_squares(moments, std::slice::from_ref(&all)).is_finite();
-        finite(&self.m) && finite(&self.v)
+        [&self.m, &self.v].into_iter().map(|moments| backend.sum_squares(moments, std::slice::from_ref(&all))).sum()
     }
 
     /// Continues from saved moments after `step` updates. On an error the optimiser is unchanged.

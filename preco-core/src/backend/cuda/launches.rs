@@ -50,6 +50,21 @@ impl Cuda {
         self.elementwise(format!("{kernel}_{}_v{vector}", to.kind.tail()), len, vector, arguments);
     }
 
+    /// Queues patchify or its inverse, over `len` values.
+    pub(super) fn rearranged(
+        &self,
+        kernel: &str,
+        geometry: &PatchGeometry,
+        len: usize,
+        from: &Region,
+        to: &mut Region,
+    ) {
+        let PatchGeometry { channels, size: [height, width], patch } = *geometry;
+        let mut arguments: Vec<Argument> = vec![from.at(0).into(), to.at(0).into(), long(len)];
+        arguments.extend([channels, height, width, patch].map(int));
+        self.elementwise(format!("{kernel}_{}_{}", from.kind.tail(), to.kind.tail()), len, 1, arguments);
+    }
+
     /// Panics where `region` is shorter than `len`: a kernel would write elsewhere.
     pub(super) fn check_len(what: &str, region: &Region, len: usize) {
         assert!(region.len >= len, "{what} has {} elements, {len} are needed", region.len);
@@ -72,11 +87,4 @@ pub(super) fn long(n: usize) -> Argument {
 pub(super) fn bytes_of(values: &[f32]) -> &[u8] {
     // SAFETY: every f32 is four bytes.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-pub(super) fn patches(geometry: &PatchGeometry, len: usize, from: &Region, to: &Region) -> Vec<Argument> {
-    let PatchGeometry { channels, size: [height, width], patch } = *geometry;
-    let mut arguments: Vec<Argument> = vec![from.at(0).into(), to.at(0).into(), long(len)];
-    arguments.extend([channels, height, width, patch].map(int));
-    arguments
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::driver::Argument;
-use super::launches::{bytes_of, int, long, patches, pointer};
+use super::launches::{bytes_of, int, long, pointer};
 use super::memory::{Buffer, Kind, Region};
 use super::{Cuda, Precision, attention, columns, objective, products, updates};
 use crate::backend::{Backend, Epilogue, Operand, View};
@@ -12,6 +12,7 @@ use crate::ops::merge_patches::MergeGeometry;
 use crate::ops::patchify::PatchGeometry;
 use crate::ops::window_attention::WindowGeometry;
 use crate::preco::{Objective, Terms};
+use crate::rng::fnv1a64_words;
 use crate::update::AdamWGroup;
 
 impl Backend for Cuda {
@@ -55,8 +56,7 @@ impl Backend for Cuda {
 
     fn key(&self, what: u64, buffers: &[&Region]) -> u64 {
         let words = std::iter::once(what).chain(buffers.iter().map(|region| region.pointer));
-        // FNV-1a, by words.
-        words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+        fnv1a64_words(words)
     }
 
     fn replay(&self, key: u64, work: &mut dyn FnMut()) {
@@ -309,24 +309,14 @@ impl Backend for Cuda {
         let len = images * geometry.tokens() * geometry.features();
         Self::check_len("the images", from, images * geometry.pixels());
         Self::check_len("the patches", to, len);
-        self.elementwise(
-            format!("patchify_{}_{}", from.kind.tail(), to.kind.tail()),
-            len,
-            1,
-            patches(geometry, len, from, to),
-        );
+        self.rearranged("patchify", geometry, len, from, to);
     }
 
     fn unpatchify(&self, geometry: &PatchGeometry, images: usize, from: &Region, to: &mut Region) {
         let len = images * geometry.pixels();
         Self::check_len("the patches", from, images * geometry.tokens() * geometry.features());
         Self::check_len("the images", to, len);
-        self.elementwise(
-            format!("unpatchify_{}_{}", from.kind.tail(), to.kind.tail()),
-            len,
-            1,
-            patches(geometry, len, from, to),
-        );
+        self.rearranged("unpatchify", geometry, len, from, to);
     }
 
     fn merge_patches(&self, geometry: &MergeGeometry, images: usize, from: &Region, to: &mut Region) {

@@ -1,6 +1,7 @@
 //! Which token stands where in which window.
 
 use crate::backbones::swin::EdgePolicy;
+use crate::rng::fnv1a64_words;
 
 /// Token index of a padded place.
 pub(crate) const PAD: u32 = u32::MAX;
@@ -106,8 +107,7 @@ impl WindowGeometry {
 
 fn fingerprint(places: &[u32], regions: &[f32]) -> u64 {
     let words = places.iter().copied().chain(regions.iter().map(|region| region.to_bits()));
-    // FNV-1a, by words.
-    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3))
+    fnv1a64_words(words.map(u64::from))
 }
 
 /// The window after the policy's clipping: what the relative-position table is sized for.

@@ -151,13 +151,7 @@ pub fn run<B: Backend>(
     let held_out = inputs.held_out.clone();
     let mut task = Pretraining::new(inputs.name, config, backend, inputs.held_out)?;
     task.read_held_out(&inputs.left_out)?;
-    let identity = identity(
-        inputs.name,
-        config,
-        task.layout(),
-        inputs.images.as_ref(),
-        held_out.as_deref().map(|images| images as _),
-    )?;
+    let identity = identity(inputs.name, config, task.layout(), &inputs.images, held_out.as_ref())?;
     let params = match inputs.start {
         Some(start) if start.len() == task.layout().len() => start,
         Some(_) => return Err(Error::config("the parameters to start from belong to another model")),
@@ -253,22 +247,19 @@ fn identity(
     name: &str,
     config: &Pretrain,
     layout: &Layout,
-    images: &dyn ImageSource,
-    held_out: Option<&dyn ImageSource>,
+    images: &Images,
+    held_out: Option<&Images>,
 ) -> Result<Identity> {
     let settings = serde_json::to_value(config).map_err(|error| Error::config(error.to_string()))?;
     let mut settings: BTreeMap<_, _> =
         settings.as_object().map(|map| map.clone().into_iter().collect()).unwrap_or_default();
     // A limit changes no number: who is told to raise it may do so.
     settings.remove("max_unreadable");
-    let fingerprints = |images| -> Vec<u64> {
-        let images: &dyn ImageSource = images;
-        (0..images.len()).map(|index| images.fingerprint(index)).collect()
-    };
-    let held_out = held_out.map_or_else(Vec::new, fingerprints).into_iter();
+    let fingerprints = |images: &Images| (0..images.len()).map(|index| images.fingerprint(index)).collect::<Vec<_>>();
+    let held_out = held_out.map(fingerprints).unwrap_or_default();
     let identity = Identity::new("pretrain", name, layout, fingerprints(images).into_iter(), settings);
     // The masks are drawn from the seed.
-    Ok(identity.evaluated_on(held_out, &["model", "seed"]))
+    Ok(identity.evaluated_on(held_out.into_iter(), &["model", "seed"]))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
