@@ -13,6 +13,7 @@ pub mod losses;
 pub mod nn;
 pub mod ops;
 pub mod preco;
+pub mod predict;
 pub mod rng;
 pub mod simd;
 pub mod spec;

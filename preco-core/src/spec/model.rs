@@ -21,6 +21,8 @@ pub struct ModelSpec {
     pub backbone: SwinConfig,
     /// Outputs of the classifier; 0 for an encoder alone.
     pub classes: usize,
+    /// The classes' names in the order of the outputs; empty where they have none.
+    pub labels: Vec<String>,
     /// How it was pre-trained, where the decoder is published beside it.
     pub pretraining: Option<PrecoConfig>,
 }
@@ -28,7 +30,13 @@ pub struct ModelSpec {
 impl ModelSpec {
     /// The spec of a pre-trained encoder with its decoder.
     pub fn pretrained(name: impl Into<String>, config: &PrecoConfig) -> Self {
-        Self { name: name.into(), backbone: config.encoder.clone(), classes: 0, pretraining: Some(config.clone()) }
+        Self {
+            name: name.into(),
+            backbone: config.encoder.clone(),
+            classes: 0,
+            labels: Vec::new(),
+            pretraining: Some(config.clone()),
+        }
     }
 
     /// Reads `config.json`.
@@ -61,8 +69,13 @@ impl ModelSpec {
             name: file.get("preco.model")?,
             backbone: file.get("preco.swin")?,
             classes: file.get("num_classes")?,
+            labels: if file.find("label_names").is_some() { file.get("label_names")? } else { Vec::new() },
             pretraining: None,
         };
+        if !spec.labels.is_empty() && spec.labels.len() != spec.classes {
+            let reason = format!("are {}, but num_classes says {}", spec.labels.len(), spec.classes);
+            return Err(file.wrong("label_names", reason));
+        }
         spec.backbone.validate()?;
         if let Some(Value::Object(rest)) = file.find("preco.pretraining") {
             let mut whole = rest.clone();
@@ -101,7 +114,7 @@ impl ModelSpec {
             rest.as_object_mut().map(|object| object.remove("encoder"));
             preco["pretraining"] = rest;
         }
-        json!({
+        let mut root = json!({
             "architecture": self.architecture(),
             "num_classes": self.classes,
             "num_features": swin.features(),
@@ -121,7 +134,12 @@ impl ModelSpec {
                 "classifier": "head.fc",
             },
             "preco": preco,
-        })
+        });
+        if !self.labels.is_empty() {
+            // timm's word.
+            root["label_names"] = json!(self.labels);
+        }
+        root
     }
 
     /// timm's nearest model; `model_args` overrides every size in which ours differs.
@@ -175,7 +193,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("config.json");
         let encoder_alone = ModelSpec { pretraining: None, ..spec() };
-        for spec in [spec(), encoder_alone] {
+        let labels = ["forest", "river"].map(str::to_owned).to_vec();
+        let with_classes = ModelSpec { classes: 2, labels, ..encoder_alone.clone() };
+        for spec in [spec(), encoder_alone, with_classes] {
             spec.write(&Preprocess::imagenet(spec.backbone.input), &path).expect("write");
             assert_eq!(ModelSpec::read(&path).expect("read"), spec);
         }
@@ -193,7 +213,7 @@ mod tests {
         assert_eq!(value["pretrained_cfg"]["interpolation"], "bicubic");
         assert_eq!(value["pretrained_cfg"]["mean"], json!([0.485, 0.456, 0.406]));
         let deep = SwinConfig::preset("base").expect("preset");
-        let base = ModelSpec { name: "b".into(), backbone: deep, classes: 0, pretraining: None };
+        let base = ModelSpec { name: "b".into(), backbone: deep, classes: 0, labels: vec![], pretraining: None };
         assert_eq!(base.architecture(), "swin_base_patch4_window7_224");
     }
 
@@ -210,6 +230,7 @@ mod tests {
             ("/model_args/window_size", json!([7, 7]), "model_args.window_size: is [7,7], but preco.swin says [8,8]"),
             ("/num_features", json!(768), "num_features: is 768"),
             ("/num_classes", Value::Null, "num_classes: is missing"),
+            ("/label_names", json!(["forest"]), "label_names: are 1, but num_classes says 0"),
             ("/preco", Value::Null, "not written by PReCo"),
         ];
         for (pointer, value, needle) in cases {

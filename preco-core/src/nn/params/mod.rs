@@ -3,14 +3,15 @@
 //! One buffer means one optimiser update, one clipping norm, one average, one reduction between machines and one
 //! checkpoint. Gradients and optimiser moments are buffers of the same length, cut by the same [`Layout`].
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
 use crate::rng::Stream;
+
+mod stored;
+
+pub use stored::{Matched, Overlay, Stored};
 
 /// How a segment starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,173 +133,6 @@ impl Layout {
         });
         values
     }
-
-    /// Writes the segments as a safetensors file under their names, in f32.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the path. The file is whole or absent.
-    pub fn save(&self, values: &[f32], path: &Path) -> Result<()> {
-        self.save_where(values, path, |_| true)
-    }
-
-    /// [`Layout::save`] of the segments that `keep` chooses: an encoder without its decoder.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the path. The file is whole or absent.
-    pub fn save_where(&self, values: &[f32], path: &Path, keep: impl Fn(&Segment) -> bool) -> Result<()> {
-        let buffer = self.to_safetensors(values, Stored::F32, keep);
-        let buffer = buffer.map_err(|reason| Error::Checkpoint { path: path.into(), reason })?;
-        crate::files::write_atomic(path, |out| out.write_all(&buffer)).map_err(|source| Error::Io {
-            action: "write",
-            path: path.into(),
-            source,
-        })
-    }
-
-    /// The bytes of a safetensors file with the segments that `keep` chooses; the same values give the same bytes.
-    ///
-    /// # Errors
-    /// The format's own words.
-    pub fn to_safetensors(
-        &self,
-        values: &[f32],
-        stored: Stored,
-        keep: impl Fn(&Segment) -> bool,
-    ) -> std::result::Result<Vec<u8>, String> {
-        assert_eq!(values.len(), self.len, "values belong to another layout");
-        let bytes: Vec<(String, SegmentBytes)> = self
-            .segments
-            .iter()
-            .filter(|segment| keep(segment))
-            .map(|segment| {
-                let part = &values[segment.range.clone()];
-                let bytes = match stored {
-                    Stored::F32 => part.iter().flat_map(|value| value.to_le_bytes()).collect(),
-                    Stored::Bf16 => part.iter().flat_map(|value| half::bf16::from_f32(*value).to_le_bytes()).collect(),
-                };
-                (segment.name.clone(), SegmentBytes { stored, shape: segment.shape.clone(), bytes })
-            })
-            .collect();
-        // One metadata key only: the format's writer keeps them in a hash map, and two would make the bytes differ.
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize(bytes, Some(metadata)).map_err(|error| error.to_string())
-    }
-
-    /// Copies the tensors of a safetensors file (f32, f16 or bf16) over the segments of the same name; says what
-    /// happened to every name on either side.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Checkpoint`] for a file that is not safetensors, and [`Error::Shape`] where a tensor of
-    /// the right name has another shape. `values` is then unchanged.
-    pub fn overlay(&self, values: &mut [f32], path: &Path) -> Result<Overlay> {
-        let buffer = std::fs::read(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-        self.overlay_bytes(values, &buffer, path)
-    }
-
-    /// [`Layout::overlay`] of a file in memory, which errors call `path`.
-    ///
-    /// # Errors
-    /// As [`Layout::overlay`].
-    pub fn overlay_bytes(&self, values: &mut [f32], buffer: &[u8], path: &Path) -> Result<Overlay> {
-        assert_eq!(values.len(), self.len, "values belong to another layout");
-        let bad = |reason: String| Error::Checkpoint { path: path.into(), reason };
-        let file = safetensors::SafeTensors::deserialize(buffer).map_err(|error| bad(error.to_string()))?;
-        let mut report = Overlay::default();
-        let mut loaded = values.to_vec();
-        for segment in &self.segments {
-            let Ok(view) = file.tensor(&segment.name) else {
-                report.missing.push(segment.name.clone());
-                continue;
-            };
-            if view.shape() != segment.shape {
-                return Err(Error::Shape {
-                    path: path.into(),
-                    name: segment.name.clone(),
-                    file: view.shape().to_vec(),
-                    model: segment.shape.clone(),
-                });
-            }
-            widen(view.dtype(), view.data(), &mut loaded[segment.range.clone()]).ok_or_else(|| {
-                bad(format!("{} has type {:?}; f32, f16 or bf16 is needed", segment.name, view.dtype()))
-            })?;
-            report.loaded.push(segment.name.clone());
-        }
-        let known: std::collections::HashSet<&str> =
-            self.segments.iter().map(|segment| segment.name.as_str()).collect();
-        report.unexpected = file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
-        report.unexpected.sort_unstable();
-        values.copy_from_slice(&loaded);
-        Ok(report)
-    }
-}
-
-/// What [`Layout::overlay`] did with every name.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Overlay {
-    /// In the file and in the model.
-    pub loaded: Vec<String>,
-    /// In the model only; these keep their values.
-    pub missing: Vec<String>,
-    /// In the file only; these are ignored.
-    pub unexpected: Vec<String>,
-}
-
-/// The type of stored weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stored {
-    /// As they were trained.
-    #[default]
-    F32,
-    /// Rounded: half the size.
-    Bf16,
-}
-
-struct SegmentBytes {
-    stored: Stored,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl safetensors::View for SegmentBytes {
-    fn dtype(&self) -> safetensors::Dtype {
-        match self.stored {
-            Stored::F32 => safetensors::Dtype::F32,
-            Stored::Bf16 => safetensors::Dtype::BF16,
-        }
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        (&self.bytes).into()
-    }
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-/// Little-endian floats of `dtype` to f32; `None` for a type that holds no weights.
-fn widen(dtype: safetensors::Dtype, bytes: &[u8], out: &mut [f32]) -> Option<()> {
-    use half::{bf16, f16};
-    match dtype {
-        safetensors::Dtype::F32 => {
-            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(4)) {
-                *value = f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]);
-            }
-        }
-        safetensors::Dtype::F16 => {
-            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-                *value = f16::from_le_bytes([raw[0], raw[1]]).to_f32();
-            }
-        }
-        safetensors::Dtype::BF16 => {
-            for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-                *value = bf16::from_le_bytes([raw[0], raw[1]]).to_f32();
-            }
-        }
-        _ => return None,
-    }
-    Some(())
 }
 
 #[cfg(test)]
