@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod device;
+mod hub;
 mod interrupt;
 mod memory;
 mod names;
@@ -20,13 +21,15 @@ use clap::Parser;
 
 use cli::Cli;
 
+/// What is logged without `PRECO_LOG`. hf-hub calls each attempt an error; ours is told once, when all have failed.
+const DEFAULT_LOG: &str = "warn,hf_hub=off";
 /// Stack of the thread that works: deep models recurse into rayon's joins.
 const STACK_BYTES: usize = 64 << 20;
 
 fn main() -> ExitCode {
     memory::keep_freed_memory();
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PRECO_LOG").unwrap_or_else(|_| "warn".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PRECO_LOG").unwrap_or_else(|_| DEFAULT_LOG.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

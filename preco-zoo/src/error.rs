@@ -1,9 +1,10 @@
 //! What can go wrong between a name and its weights.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +16,30 @@ pub enum Error {
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// The verb: `read` or `write`.
+        /// The verb, such as `read`.
         action: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// A name that names nothing, whatever there is.
+    #[error("{name:?} is no model's name: {reason}")]
+    Name {
+        /// As given.
+        name: String,
+        /// What a name is.
+        reason: String,
+    },
+    /// Neither a folder nor a published name.
+    #[error("{name:?} is no folder, and {}{}", published(*known), near(similar))]
+    Unknown {
+        /// As given.
+        name: String,
+        /// How many checkpoints are published.
+        known: usize,
+        /// Published names like it, nearest first.
+        similar: Vec<String>,
     },
     /// A model's folder lacks a file that it must have.
     #[error(
@@ -32,7 +51,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file is not the one that was published.
-    #[error("{} has SHA-256 {found}, published is {wanted}: it was changed or cut off; get it again", path.display())]
+    #[error("{} has {found}, published is {wanted}: it was changed or cut off; get it again", path.display())]
     Digest {
         /// The file.
         path: PathBuf,
@@ -41,21 +60,19 @@ pub enum Error {
         /// Of what was published.
         wanted: String,
     },
-    /// A model cannot be published, or checked, as it is.
+    /// A text of ours (registry, card, index, digests) says something impossible.
+    #[error("{}: {reason}", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it and what would be right.
+        reason: String,
+    },
+    /// A model cannot be published as it is.
     #[error("{what}")]
     Card {
         /// What is missing and how to give it.
         what: String,
-    },
-    /// Neither a folder nor a published name.
-    #[error("{name:?} is no folder, and {}{}", published(*known), near(similar))]
-    Unknown {
-        /// As given.
-        name: String,
-        /// How many checkpoints are published.
-        known: usize,
-        /// Published names like it.
-        similar: Vec<&'static str>,
     },
     /// A file's tensors are not the model's.
     #[error("{} does not fit its config.json: {}{}", path.display(), names("missing", missing), names("unexpected", unexpected))]
@@ -73,25 +90,111 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// The name is published, and this version cannot fetch.
-    #[error("{name} is published at revision {revision}; download its folder and give the path")]
-    Remote {
-        /// The name.
-        name: &'static str,
-        /// Where.
-        revision: &'static str,
+    /// What is wanted is not on this machine, and the network may not be used.
+    #[error("{what} is not in the cache {}, and this is offline: {hint}", cache.display())]
+    Offline {
+        /// The model or file.
+        what: String,
+        /// The cache that was searched.
+        cache: PathBuf,
+        /// How to get it.
+        hint: String,
     },
+    /// A repository, revision or file that the other side does not have.
+    #[error("{place} has no {what}{hint}")]
+    NotFound {
+        /// The hub or mirror.
+        place: String,
+        /// What was asked for.
+        what: String,
+        /// What to look at; begins with its own punctuation.
+        hint: String,
+    },
+    /// The other side does not let this user in.
+    #[error("{place} refuses {what}: {hint}")]
+    Access {
+        /// The hub or mirror.
+        place: String,
+        /// What was asked for.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Too many requests.
+    #[error("{place} takes no more requests for now{}: wait, or log in for a higher limit (HF_TOKEN)", after(*retry_after))]
+    RateLimited {
+        /// The hub or mirror.
+        place: String,
+        /// When it says to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The connection failed, or the other side did, after every retry.
+    #[error("{place}: {reason}. Check the connection; what was fetched is kept, and the next run goes on behind it")]
+    Network {
+        /// The hub or mirror.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The other side answers what no hub answers, or other bytes than it promised.
+    #[error("{place} cannot be trusted with {file}: {reason}")]
+    Corrupt {
+        /// The hub or mirror.
+        place: String,
+        /// The file or request.
+        file: String,
+        /// What it sent and what was promised.
+        reason: String,
+    },
+    /// No room for a file.
+    #[error("{} needs {needed_mb} MB and {} has {free_mb} MB free: make room, or set HF_HUB_CACHE to another disk", file, folder.display())]
+    Space {
+        /// The file.
+        file: String,
+        /// Where it goes.
+        folder: PathBuf,
+        /// Megabytes wanted.
+        needed_mb: u64,
+        /// Megabytes there are.
+        free_mb: u64,
+    },
+    /// This build cannot do it.
+    #[error("{what} needs the cargo feature {feature} of preco-zoo, which this program was built without")]
+    Feature {
+        /// What was asked for.
+        what: String,
+        /// The feature.
+        feature: &'static str,
+    },
+}
+
+impl Error {
+    /// An error of the file system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// An error in a text of ours.
+    pub(crate) fn text(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Text { path: path.into(), reason: reason.into() }
+    }
 }
 
 fn published(known: usize) -> String {
     match known {
         0 => "there are no published weights yet: give the folder of a run".to_owned(),
+        1 => "the one published model is not called so".to_owned(),
         _ => format!("none of the {known} published models is called so"),
     }
 }
 
-fn near(similar: &[&str]) -> String {
+fn near(similar: &[String]) -> String {
     if similar.is_empty() { String::new() } else { format!("; did you mean {}?", similar.join(" or ")) }
+}
+
+fn after(retry_after: Option<Duration>) -> String {
+    retry_after.map(|pause| format!(" and says to come back in {} s", pause.as_secs())).unwrap_or_default()
 }
 
 fn names(what: &str, names: &[String]) -> String {

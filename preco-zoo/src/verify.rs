@@ -1,22 +1,20 @@
 //! Files against their digests.
 
+use std::fs::File;
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
-use crate::registry;
-
-/// The digests of a folder's files, as `sha256sum` writes them.
-pub(crate) const SUMS_FILE: &str = "SHA256SUMS";
+use crate::sums::{self, SUMS_FILE};
 
 /// A file and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// Its name.
     pub file: String,
-    /// What its digest should be.
+    /// What its SHA-256 should be.
     pub wanted: String,
     /// What it is; `None` where there is no such file.
     pub found: Option<String>,
@@ -29,49 +27,45 @@ impl Checked {
     }
 }
 
-/// Compares every file of the model at a path, which has `SHA256SUMS`, or under a published name.
+/// Compares every file of `folder` with its `SHA256SUMS`, whatever was checked before.
 ///
 /// # Errors
-/// [`Error::Unknown`], [`Error::Missing`], [`Error::Io`], and [`Error::Card`] for a line that is none of `sha256sum`'s.
-pub fn verify(name: &Path) -> Result<Vec<Checked>> {
-    if name.exists() {
-        return verify_folder(name);
-    }
-    let entry = registry::entry(&name.to_string_lossy())?;
-    let check = |file: &preco_weights::File| Checked {
-        file: file.name.to_owned(),
-        wanted: file.sha256.to_owned(),
-        found: file.content.map(sha256),
+/// [`Error::Missing`] where there is none, [`Error::Io`], and [`Error::Text`] for a line that is none of `sha256sum`'s.
+pub fn verify(folder: &Path) -> Result<Vec<Checked>> {
+    let path = folder.join(SUMS_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let what =
+                format!("{} has no {SUMS_FILE} to compare with; only published models have one", folder.display());
+            return Err(Error::Card { what });
+        }
+        text => text.map_err(Error::io("read", &path))?,
     };
-    Ok(entry.files.iter().map(check).collect())
+    let check = |(file, wanted): (String, String)| {
+        let path = folder.join(&file);
+        let found = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            opened => {
+                let mut content = opened.map_err(Error::io("read", &path))?;
+                match Digest::Sha256(String::new()).of(&mut content, 0).map_err(Error::io("read", &path))? {
+                    Digest::Sha256(digits) | Digest::GitBlob(digits) => Some(digits),
+                }
+            }
+        };
+        Ok(Checked { file, wanted, found })
+    };
+    sums::parse(&text, &path)?.into_iter().map(check).collect()
 }
 
-fn verify_folder(folder: &Path) -> Result<Vec<Checked>> {
-    let path = folder.join(SUMS_FILE);
-    if !path.exists() {
-        return Err(Error::Missing { path });
-    }
-    let sums = std::fs::read_to_string(&path);
-    let sums = sums.map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;
-    let line = |(at, line): (usize, &str)| {
-        let wrong = |what: &str| Error::Card { what: format!("{}, line {}: {what}", path.display(), at + 1) };
-        let (wanted, file) =
-            line.split_once("  ").ok_or_else(|| wrong("a digest, two blanks and a name are wanted"))?;
-        if wanted.len() != 64 || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong("is no SHA-256"));
-        }
-        // A name is a file of this folder and nothing else.
-        if file.is_empty() || file.contains(['/', '\\', ':']) || file.starts_with('.') {
-            return Err(wrong(&format!("{file:?} is no file of the folder")));
-        }
-        let found = match std::fs::read(folder.join(file)) {
-            Ok(bytes) => Some(sha256(&bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::Io { action: "read", path: folder.join(file), source }),
-        };
-        Ok(Checked { file: file.to_owned(), wanted: wanted.to_lowercase(), found })
+/// Compares the files of a model that the program carries with the registry.
+pub fn verify_carried(entry: &crate::Entry) -> Vec<Checked> {
+    let carried = preco_weights::carried(&entry.name).unwrap_or_default();
+    let check = |file: &crate::File| Checked {
+        file: file.name.clone(),
+        wanted: file.sha256.clone(),
+        found: carried.iter().find(|(name, _)| *name == file.name).map(|(_, bytes)| sha256(bytes)),
     };
-    sums.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
+    entry.files.iter().map(check).collect()
 }
 
 #[cfg(test)]
@@ -88,12 +82,19 @@ mod tests {
         assert!(checked[0].is_right() && checked[1].found.is_none());
         std::fs::write(folder.path().join("a"), b"abd").expect("write");
         assert!(!verify(folder.path()).expect("sums")[0].is_right());
-        for bad in ["x", &format!("{good}  ../a"), &format!("{good}  /etc/passwd"), &format!("{good}  .x"), "zz  a"] {
+        for bad in [
+            "x",
+            &format!("{good}  ../a"),
+            &format!("{good}  /etc/passwd"),
+            &format!("{good}  NUL"),
+            "zz  a",
+            &format!("{good}  a\n{good}  a"),
+        ] {
             std::fs::write(folder.path().join(SUMS_FILE), bad).expect("write");
             let error = verify(folder.path()).expect_err(bad).to_string();
-            assert!(error.contains("line 1"), "{error}");
+            assert!(error.contains("SHA256SUMS: line "), "{error}");
         }
         std::fs::remove_file(folder.path().join(SUMS_FILE)).expect("remove");
-        assert!(matches!(verify(folder.path()), Err(Error::Missing { .. })));
+        verify(folder.path()).expect_err("no digests");
     }
 }

@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use preco_core::backbones::swin::Swin;
 use preco_core::backend::Backend;
+use preco_core::nn::params::Layout;
 use preco_core::preco::Preco;
 use preco_core::rng::Stream;
 use preco_train::datasets::scenes::SceneGenerator;
 use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, readable, refuse_repeats};
 use preco_train::tasks::inpaint::{Inpainting, inpaint};
 use preco_train::tasks::probe::{Probe, Split, probe};
+use preco_zoo::ModelFolder;
 use serde::Serialize;
 
 use crate::cli::Processor;
 use crate::device::on_device;
+use crate::hub::Hub;
 use crate::output::{Report, note};
 
 /// The seed of generated scenes to measure on: none that a run trains on.
@@ -24,8 +28,8 @@ const SCENE_SEED: u64 = 0x5eed_0000_0000_0001;
 /// Measure a pre-trained model: reconstruction and nearest neighbours
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder of the model
-    #[arg(value_name = "MODEL_DIR")]
+    /// Folder or name of the model
+    #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Folder of images, a folder per class for nearest neighbours [default: generated scenes]
     #[arg(long, value_name = "DIR")]
@@ -45,6 +49,8 @@ pub(crate) struct Args {
     /// Leave out files that are no readable images
     #[arg(long, requires = "data")]
     skip_unreadable: bool,
+    #[command(flatten)]
+    hub: Hub,
 }
 
 /// What was measured.
@@ -52,7 +58,8 @@ pub(crate) struct Args {
 pub(crate) struct Evaluation {
     model: String,
     data: String,
-    inpainting: Inpainting,
+    /// Absent where the model is an encoder alone.
+    inpainting: Option<Inpainting>,
     /// Absent where the images have no classes.
     neighbours: Option<Probe>,
 }
@@ -60,10 +67,8 @@ pub(crate) struct Evaluation {
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> {
     ensure!(args.count > 0, "--count 0 measures nothing; give at least 1");
-    let folder = preco_zoo::find(&args.model)?;
-    let config = folder.spec().pretraining.as_ref().context("the model folder does not say how it was pre-trained")?;
-    let model = Preco::new(config)?;
-    let params = folder.pretrained(model.layout())?;
+    let folder = args.hub.fetch(&args.model)?;
+    let model = Model::load(&folder)?;
     let preprocess = folder.preprocess();
     let side_px = preprocess.size[0].max(preprocess.size[1]);
     let (source, parts) = open(args, side_px)?;
@@ -75,9 +80,16 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
     let data = describe(args, indices.len(), side_px);
     note(&format!("{} on {data}", folder.spec().name));
     let (source, seed) = (source.as_ref(), args.seed);
-    let inpainting = on_device!(&processor.device, |backend| {
-        inpaint(&model, &*backend.parameters(&params), backend, source, &indices, preprocess, seed)
-    })?;
+    let inpainting = match &model {
+        Model::Pretrained(model, params) => Some(on_device!(&processor.device, |backend| {
+            inpaint(model, &*backend.parameters(params), backend, source, &indices, preprocess, seed)
+        })?),
+        Model::Encoder(..) => {
+            note("no reconstruction: the model is an encoder alone");
+            None
+        }
+    };
+    let (encoder, layout, params) = model.encoder();
     let neighbours = if source.classes().len() < 2 {
         note("no nearest neighbours: the images have no classes; put each class in a folder of its name");
         None
@@ -87,12 +99,39 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
             None => Split::random(source, args.count, args.seed)?,
         };
         let split = Split { train: whole(train), test: whole(test) }.checked(source)?;
-        let (encoder, layout) = (model.encoder(), model.layout());
         Some(on_device!(&processor.device, |backend| {
-            probe(encoder, layout, &*backend.parameters(&params), backend, source, &split, preprocess, seed)
+            probe(encoder, layout, &*backend.parameters(params), backend, source, &split, preprocess, seed)
         })?)
     };
     Ok(Evaluation { model: folder.spec().name.clone(), data, inpainting, neighbours })
+}
+
+/// What is measured: with its decoder, where it has one.
+enum Model {
+    Pretrained(Preco, Vec<f32>),
+    Encoder(Swin, Layout, Vec<f32>),
+}
+
+impl Model {
+    fn load(folder: &ModelFolder) -> Result<Self> {
+        if let Some(config) = folder.spec().pretraining.as_ref().filter(|_| folder.has_decoder()) {
+            let model = Preco::new(config)?;
+            let params = folder.pretrained(model.layout())?;
+            return Ok(Self::Pretrained(model, params));
+        }
+        let mut layout = Layout::default();
+        let encoder = Swin::new(&folder.spec().backbone, &mut layout)?;
+        let mut params = vec![0.0; layout.len()];
+        folder.overlay_encoder(&layout, &mut params)?;
+        Ok(Self::Encoder(encoder, layout, params))
+    }
+
+    fn encoder(&self) -> (&Swin, &Layout, &[f32]) {
+        match self {
+            Self::Pretrained(model, params) => (model.encoder(), model.layout(), params),
+            Self::Encoder(encoder, layout, params) => (encoder, layout, params),
+        }
+    }
 }
 
 /// Which images of the source are measured and which are neighbours.
@@ -158,16 +197,22 @@ fn describe(args: &Args, count: usize, side_px: usize) -> String {
 
 impl Report for Evaluation {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Inpainting { images, masked, fillings } = &self.inpainting;
-        writeln!(out, "inpainting, {images} images, {:.0} % masked; mean absolute difference there", 100.0 * masked)?;
-        writeln!(out, "{:16} {:>12} {:>12}", "filled by", "normalised", "grey levels")?;
-        for filling in fillings {
-            writeln!(out, "{:16} {:>12.4} {:>12.2}", filling.name, filling.l1, filling.grey_levels)?;
+        if let Some(Inpainting { images, masked, fillings }) = &self.inpainting {
+            writeln!(
+                out,
+                "inpainting, {images} images, {:.0} % masked; mean absolute difference there",
+                100.0 * masked
+            )?;
+            writeln!(out, "{:16} {:>12} {:>12}", "filled by", "normalised", "grey levels")?;
+            for filling in fillings {
+                writeln!(out, "{:16} {:>12.4} {:>12.2}", filling.name, filling.l1, filling.grey_levels)?;
+            }
+            writeln!(out)?;
         }
         let Some(Probe { classes, train, test, model, random, colours }) = &self.neighbours else {
             return Ok(());
         };
-        writeln!(out, "\nnearest neighbours, {classes} classes, {train} to learn from, {test} asked about")?;
+        writeln!(out, "nearest neighbours, {classes} classes, {train} to learn from, {test} asked about")?;
         writeln!(out, "{:16} {:>12}", "features", "accuracy")?;
         for (name, accuracy) in [("model", model), ("random weights", random), ("colours", colours)] {
             writeln!(out, "{name:16} {:>10.1} %", 100.0 * accuracy)?;

@@ -8,10 +8,11 @@ use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
 use preco_train::checkpoint::{RunFolder, Start as Begin, Store};
 use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
-use preco_zoo::{ModelFolder, find};
+use preco_zoo::ModelFolder;
 
 use super::Args;
 use crate::cli::Machine;
+use crate::hub::Hub;
 use crate::{config, names};
 
 /// Input side of a run on generated scenes, where none is given: pico is done in two minutes.
@@ -105,7 +106,8 @@ impl Plan {
         }
         // Where a run started from matters no more once it has a checkpoint.
         let saved = args.resume.as_deref().filter(|_| args.init_from.is_some()).and_then(saved_model);
-        let start = args.init_from.as_deref().filter(|_| saved.is_none()).map(find).transpose()?;
+        let start =
+            args.init_from.as_deref().filter(|_| saved.is_none()).map(|name| Hub::default().fetch(name)).transpose()?;
         let (name, mut encoder) = match (&start, saved) {
             (Some(folder), _) => (folder.spec().name.clone(), folder.spec().backbone.clone()),
             (None, Some(saved)) => saved,

@@ -1,14 +1,16 @@
 //! Models as repositories hold them: a folder on disk, or the files of a published model that this program carries.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use preco_core::nn::params::Layout;
 use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE, Preprocess};
-use preco_weights::Entry;
 
+use crate::card::{FACTS_FILE, Facts};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
+use crate::index::{INDEX_FILE, Index};
+use crate::registry::Entry;
 
 /// The encoder's tensors.
 pub(crate) const ENCODER_FILE: &str = "model.safetensors";
@@ -27,8 +29,26 @@ pub struct ModelFolder {
 #[derive(Clone, Debug)]
 enum Source {
     Folder(PathBuf),
-    /// Carried by this program.
-    Embedded(&'static Entry),
+    /// Carried by this program, and what the registry says of it.
+    Carried(Box<Entry>, &'static [preco_weights::Content]),
+}
+
+/// A file's bytes, read only where they are touched.
+enum Content {
+    Static(&'static [u8]),
+    Mapped(memmap2::Mmap),
+    Read(Vec<u8>),
+}
+
+impl Deref for Content {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Static(bytes) => bytes,
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 impl Source {
@@ -36,38 +56,50 @@ impl Source {
     fn place(&self, file: &str) -> PathBuf {
         match self {
             Self::Folder(path) => path.join(file),
-            Self::Embedded(entry) => Path::new(entry.name).join(file),
+            Self::Carried(entry, _) => Path::new(&entry.name).join(file),
         }
     }
 
-    /// The file's bytes; `None` where there is no such file. What is published is what its digest says.
-    fn bytes(&self, file: &str) -> Result<Option<Cow<'static, [u8]>>> {
+    fn has(&self, file: &str) -> bool {
         match self {
-            Self::Folder(path) => {
-                let path = path.join(file);
-                if !path.exists() {
-                    return Ok(None);
+            Self::Folder(path) => path.join(file).exists(),
+            Self::Carried(_, files) => files.iter().any(|(name, _)| *name == file),
+        }
+    }
+
+    /// The file's bytes. What the program carries is what its digest says.
+    fn bytes(&self, file: &str) -> Result<Content> {
+        match self {
+            Self::Folder(path) => read(&path.join(file)),
+            Self::Carried(entry, files) => {
+                let path = self.place(file);
+                let (_, bytes) = files.iter().find(|(name, _)| *name == file).ok_or(Error::Missing { path })?;
+                let wanted = entry.file(file).map(|known| known.sha256.as_str()).unwrap_or_default();
+                let found = sha256(bytes);
+                if found != wanted {
+                    return Err(Error::Digest { path: self.place(file), found, wanted: wanted.to_owned() });
                 }
-                let bytes = std::fs::read(&path);
-                Ok(Some(bytes.map_err(|source| Error::Io { action: "read", path, source })?.into()))
-            }
-            Self::Embedded(entry) => {
-                let Some(file) = entry.file(file) else { return Ok(None) };
-                let content = file.content.ok_or(Error::Remote { name: entry.name, revision: entry.revision })?;
-                let found = sha256(content);
-                if found != file.sha256 {
-                    let (path, wanted) = (self.place(file.name), file.sha256.to_owned());
-                    return Err(Error::Digest { path, found, wanted });
-                }
-                Ok(Some(content.into()))
+                Ok(Content::Static(bytes))
             }
         }
     }
 
     fn text(&self, file: &str) -> Result<String> {
-        let missing = || Error::Missing { path: self.place(file) };
-        let bytes = self.bytes(file)?.ok_or_else(missing)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(String::from_utf8_lossy(&self.bytes(file)?).into_owned())
+    }
+}
+
+fn read(path: &Path) -> Result<Content> {
+    let file = match std::fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::Missing { path: path.into() }),
+        opened => opened.map_err(Error::io("read", path))?,
+    };
+    // Something that cannot be mapped, such as an empty file or a pipe, can still be read.
+    // SAFETY: the map is only read, and files of models are replaced by renaming, never written in place: not by this
+    // project, nor by the hub's libraries.
+    match unsafe { memmap2::Mmap::map(&file) } {
+        Ok(map) => Ok(Content::Mapped(map)),
+        Err(_) => std::fs::read(path).map(Content::Read).map_err(Error::io("read", path)),
     }
 }
 
@@ -80,12 +112,10 @@ impl ModelFolder {
         Self::of(Source::Folder(path.into()))
     }
 
-    /// A published model whose files this program carries.
-    ///
-    /// # Errors
-    /// [`Error::Remote`] where it does not; [`Error::Digest`].
-    pub fn embedded(entry: &'static Entry) -> Result<Self> {
-        Self::of(Source::Embedded(entry))
+    /// The model of `entry`, where the program carries its files.
+    pub(crate) fn carried(entry: &Entry) -> Option<Result<Self>> {
+        let files = preco_weights::carried(&entry.name)?;
+        Some(Self::of(Source::Carried(Box::new(entry.clone()), files)))
     }
 
     fn of(source: Source) -> Result<Self> {
@@ -104,21 +134,45 @@ impl ModelFolder {
         &self.preprocess
     }
 
-    /// True where the decoder is there too.
-    pub fn has_decoder(&self) -> bool {
+    /// The folder, where it is one.
+    pub fn path(&self) -> Option<&Path> {
         match &self.source {
-            Source::Folder(path) => path.join(DECODER_FILE).exists(),
-            Source::Embedded(entry) => entry.file(DECODER_FILE).is_some(),
+            Source::Folder(path) => Some(path),
+            Source::Carried(..) => None,
         }
     }
 
-    /// Lays the encoder's tensors over `params`. Whatever else `layout` has keeps its values; a tensor of the file that
-    /// `layout` lacks is an error.
+    /// What its card says, where it has one.
     ///
     /// # Errors
-    /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape.
+    /// [`Error::Text`].
+    pub fn facts(&self) -> Result<Option<Facts>> {
+        if !self.source.has(FACTS_FILE) {
+            return Ok(None);
+        }
+        Facts::parse(&self.source.text(FACTS_FILE)?, &self.source.place(FACTS_FILE)).map(Some)
+    }
+
+    /// True where the decoder is there too.
+    pub fn has_decoder(&self) -> bool {
+        self.source.has(DECODER_FILE)
+    }
+
+    /// Lays the encoder's tensors, in one file or in shards, over `params`. Whatever else `layout` has keeps its values; a
+    /// tensor of the files that `layout` lacks is an error.
+    ///
+    /// # Errors
+    /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape. `params` is then
+    /// unchanged.
     pub fn overlay_encoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
-        self.overlay(ENCODER_FILE, layout, params, |name| !is_decoder(name))
+        let is_sharded = !self.source.has(ENCODER_FILE) && self.source.has(INDEX_FILE);
+        let files: Vec<String> = if is_sharded {
+            let index = Index::parse(&self.source.text(INDEX_FILE)?, &self.source.place(INDEX_FILE))?;
+            index.shards().into_iter().map(str::to_owned).collect()
+        } else {
+            vec![ENCODER_FILE.to_owned()]
+        };
+        self.overlay(&files, layout, params, |name| !is_decoder(name))
     }
 
     /// Lays the mask token and the decoder over `params`; does nothing where the folder holds an encoder alone.
@@ -129,7 +183,7 @@ impl ModelFolder {
         if !self.has_decoder() {
             return Ok(());
         }
-        self.overlay(DECODER_FILE, layout, params, is_decoder)
+        self.overlay(&[DECODER_FILE.to_owned()], layout, params, is_decoder)
     }
 
     /// All parameters of a pre-trained model: encoder, mask token and decoder.
@@ -146,19 +200,28 @@ impl ModelFolder {
         Ok(params)
     }
 
-    /// Overlays a file that must hold exactly the segments of `layout` that `belongs` names.
-    fn overlay(&self, file: &str, layout: &Layout, params: &mut [f32], belongs: impl Fn(&str) -> bool) -> Result<()> {
-        let path = self.source.place(file);
-        let bytes = self.source.bytes(file)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
-        let mut loaded = params.to_vec();
-        let report = layout.overlay_bytes(&mut loaded, &bytes, &path)?;
-        let missing: Vec<String> = report.missing.into_iter().filter(|name| belongs(name)).collect();
-        let foreign = report.loaded.into_iter().filter(|name| !belongs(name));
-        let unexpected: Vec<String> = report.unexpected.into_iter().chain(foreign).collect();
+    /// Overlays files that together must hold exactly the segments of `layout` that `belongs` names.
+    fn overlay(
+        &self,
+        files: &[String],
+        layout: &Layout,
+        params: &mut [f32],
+        belongs: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let contents = files
+            .iter()
+            .map(|file| Ok((self.source.place(file), self.source.bytes(file)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let shards: Vec<(&Path, &[u8])> = contents.iter().map(|(path, content)| (path.as_path(), &**content)).collect();
+        let matched = layout.matched(&shards)?;
+        let missing: Vec<String> = matched.report.missing.iter().filter(|name| belongs(name)).cloned().collect();
+        let foreign = matched.report.loaded.iter().filter(|name| !belongs(name));
+        let unexpected: Vec<String> = matched.report.unexpected.iter().chain(foreign).cloned().collect();
         if !(missing.is_empty() && unexpected.is_empty()) {
+            let path = if let [only] = files { self.source.place(only) } else { self.source.place(INDEX_FILE) };
             return Err(Error::Names { path, missing, unexpected });
         }
-        params.copy_from_slice(&loaded);
+        matched.copy_to(params);
         Ok(())
     }
 }
@@ -200,7 +263,7 @@ mod tests {
     #[test]
     fn a_whole_folder_gives_every_parameter_back() {
         let (root, model, params) = folder(|_| true);
-        let found = crate::find(root.path()).expect("open");
+        let found = ModelFolder::open(root.path()).expect("open");
         assert_eq!(found.spec().name, "tiny");
         assert_eq!(found.pretrained(model.layout()).expect("load"), params);
     }
