@@ -66,13 +66,18 @@ pub fn preco_on_a_full_disk(folder: &Path, arguments: &str, blocks: u64) -> Done
     done(Command::new("sh").args(["-c", &line]).current_dir(folder).output().expect("start sh"))
 }
 
-fn command(folder: &Path, arguments: &str) -> Command {
+/// `preco-cli` with `arguments`, separated by blanks, in `folder`, not started yet.
+///
+/// # Panics
+/// Where it cannot be built.
+pub fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(program());
     command.args(arguments.split_whitespace()).current_dir(folder).env_remove("PRECO_SIMD").env_remove("PRECO_LOG");
     command
 }
 
-fn done(output: Output) -> Done {
+/// What a process that has ended left behind.
+pub fn done(output: Output) -> Done {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -24,8 +24,11 @@ mod config;
 mod device;
 pub mod folder;
 pub mod formula;
+pub mod hub;
+pub mod models;
 mod read;
 pub mod sources;
+pub mod zoo;
 
 pub use case::Case;
 #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]

@@ -70,7 +70,7 @@ fn what_cannot_be_published_says_what_is_missing() {
         (CARD.replace("licence = \"MIT\"\n", ""), "fine", "the card has no licence"),
         (CARD.replace("is-toy = true\n", ""), "fine", "the card has no is-toy"),
         (CARD.replace("limits", "limit"), "fine", "unknown field `limit`"),
-        (CARD.to_owned(), "../fine", "is no name"),
+        (CARD.to_owned(), "../fine", "is no model's name"),
     ] {
         std::fs::write(root.path().join("card.toml"), card).expect("write");
         preco(root.path(), &format!("models publish run --name {name} --card card.toml --to out --yes"))
@@ -78,5 +78,5 @@ fn what_cannot_be_published_says_what_is_missing() {
         assert!(!root.path().join("out").exists());
     }
     preco(root.path(), "models info no-such-model").refused("no-such-model");
-    preco(root.path(), "models verify run").refused("SHA256SUMS is missing");
+    preco(root.path(), "models verify run").refused("has no SHA256SUMS to compare with");
 }
