@@ -134,6 +134,7 @@ impl Cli {
             Command::Bench(bench::Bench::Products(args)) => {
                 output::print(&bench::products(&args, &processor)?, self.json)
             }
+            Command::Bench(bench::Bench::Open(args)) => output::print(&bench::open(&args, &processor)?, self.json),
             Command::Config(command) => output::print(&config::execute(&command, &machine)?, self.json),
             Command::Data(command) => data::run(&command, self.json),
             Command::Models(command) => models::run(&command, self.json),

@@ -16,7 +16,7 @@ use crate::sums::SUMS_FILE;
 use preco_core::spec::{CONFIG_FILE, PREPROCESSOR_FILE};
 
 /// The branch of repositories that are asked for without a revision.
-const MAIN: &str = "main";
+pub(crate) const MAIN: &str = "main";
 
 /// A model on this machine.
 #[derive(Clone, Debug)]
@@ -112,41 +112,88 @@ fn in_cache_or_beyond(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Place> {
-    let cache = Repository::new(&settings.cache, repository);
-    let cached = cache.commit_of(revision).filter(|commit| is_here(&cache, commit, pinned));
-    if let Some(commit) = &cached
-        && (is_commit(revision) || settings.offline)
-        && check(&cache, commit, pinned, settings, progress)?
-    {
-        return Ok(Place::Cache(cache, commit.clone()));
-    }
     let name = if revision == MAIN { repository.to_owned() } else { format!("{repository}@{revision}") };
-    if settings.offline {
-        let hint = format!("run preco-cli models download {name} where there is a network, or unset HF_HUB_OFFLINE");
-        return Err(Error::Offline { what: name, cache: settings.cache.clone(), hint });
-    }
-    match beyond(repository, revision, pinned, settings, progress) {
-        Ok(commit) => Ok(Place::Cache(cache, commit)),
-        // As Python does: a hub that cannot be reached is no reason to fail with the files at hand.
-        Err(Error::Network { place, reason }) => match cached {
-            Some(commit) if check(&cache, &commit, pinned, settings, progress)? => {
-                progress.note(&format!("{place}: {reason}; taking {name} from the cache, commit {commit}"));
-                Ok(Place::Cache(cache, commit))
-            }
-            _ => Err(Error::Network { place, reason }),
-        },
-        Err(error) => Err(error),
-    }
+    let search = Search { cache: Repository::new(&settings.cache, repository), revision, pinned, settings, progress };
+    search.run(&name, || beyond(repository, revision, pinned, settings, progress))
 }
 
-/// True where the cache holds all that is needed of a commit.
-fn is_here(cache: &Repository, commit: &str, pinned: Option<&Entry>) -> bool {
-    let folder = cache.snapshot(commit);
-    match pinned {
-        Some(entry) => {
-            entry.files.iter().filter(|file| is_wanted(&file.name)).all(|file| folder.join(&file.name).exists())
+fn at_address(address: &str, settings: &Settings, progress: &dyn Progress) -> Result<Place> {
+    let cache = Repository::of_address(&settings.cache, address);
+    let search = Search { cache, revision: MAIN, pinned: None, settings, progress };
+    search.run(address, || beyond_address(address, settings, progress))
+}
+
+/// A revision that may be in the cache.
+struct Search<'a> {
+    cache: Repository,
+    revision: &'a str,
+    pinned: Option<&'a Entry>,
+    settings: &'a Settings,
+    progress: &'a dyn Progress,
+}
+
+impl Search<'_> {
+    /// The revision from the cache where that is enough, else from `beyond`, which returns the commit; `name` is what it is
+    /// downloaded by.
+    fn run(self, name: &str, beyond: impl FnOnce() -> Result<String>) -> Result<Place> {
+        let cached = self.cache.commit_of(self.revision).filter(|commit| self.is_here(commit));
+        if let Some(commit) = &cached
+            && (is_commit(self.revision) || self.settings.offline)
+            && self.is_right(commit)?
+        {
+            return Ok(Place::Cache(self.cache, commit.clone()));
         }
-        None => cache.whole(commit).is_some() || needed(&folder).is_some(),
+        if self.settings.offline {
+            let hint =
+                format!("run preco-cli models download {name} where there is a network, or unset HF_HUB_OFFLINE");
+            return Err(Error::Offline { what: name.to_owned(), cache: self.settings.cache.clone(), hint });
+        }
+        match beyond() {
+            Ok(commit) => Ok(Place::Cache(self.cache, commit)),
+            // As Python does: a hub that cannot be reached is no reason to fail with the files at hand.
+            Err(Error::Network { place, reason }) => match cached {
+                Some(commit) if self.is_right(&commit)? => {
+                    let told = format!("{place}: {reason}; taking {name} from the cache, commit {commit}");
+                    self.progress.note(&told);
+                    Ok(Place::Cache(self.cache, commit))
+                }
+                _ => Err(Error::Network { place, reason }),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// True where the cache holds all that is needed of a commit.
+    fn is_here(&self, commit: &str) -> bool {
+        let folder = self.cache.snapshot(commit);
+        match self.pinned {
+            Some(entry) => {
+                entry.files.iter().filter(|file| is_wanted(&file.name)).all(|file| folder.join(&file.name).exists())
+            }
+            None => self.cache.whole(commit).is_some() || needed(&folder).is_some(),
+        }
+    }
+
+    /// Compares a cached commit with its digests, each file once; false where one is wrong and can be fetched anew.
+    fn is_right(&self, commit: &str) -> Result<bool> {
+        let folder = self.cache.snapshot(commit);
+        let files = match self.pinned {
+            Some(entry) => entry.files.iter().map(|file| file.name.clone()).filter(|file| is_wanted(file)).collect(),
+            None => self.cache.whole(commit).or_else(|| needed(&folder)).unwrap_or_default(),
+        };
+        for file in files {
+            let known = self.pinned.and_then(|entry| entry.file(&file));
+            match self.cache.check(commit, &file, known.map(|file| Digest::Sha256(file.sha256.clone()))) {
+                Ok(()) => {}
+                Err(Error::Digest { path, found, wanted }) if !self.settings.offline => {
+                    let told = format!("{} has {found}, published is {wanted}: fetching it anew", path.display());
+                    self.progress.note(&told);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -162,33 +209,6 @@ fn needed(folder: &Path) -> Option<Vec<String>> {
         files.extend(index.shards().into_iter().map(str::to_owned));
     }
     files.iter().all(|file| folder.join(file).exists()).then_some(files)
-}
-
-/// Compares a cached commit with its digests, each file once; false where one is wrong and can be fetched anew.
-fn check(
-    cache: &Repository,
-    commit: &str,
-    pinned: Option<&Entry>,
-    settings: &Settings,
-    progress: &dyn Progress,
-) -> Result<bool> {
-    let folder = cache.snapshot(commit);
-    let files = match pinned {
-        Some(entry) => entry.files.iter().map(|file| file.name.clone()).filter(|file| is_wanted(file)).collect(),
-        None => cache.whole(commit).or_else(|| needed(&folder)).unwrap_or_default(),
-    };
-    for file in files {
-        let wanted = pinned.and_then(|entry| entry.file(&file)).map(|file| Digest::Sha256(file.sha256.clone()));
-        match cache.check(commit, &file, wanted) {
-            Ok(()) => {}
-            Err(Error::Digest { path, found, wanted }) if !settings.offline => {
-                progress.note(&format!("{} has {found}, published is {wanted}: fetching it anew", path.display()));
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }
 
 /// True for the files of a repository that this crate reads or people look for; not the same weights in other forms.
@@ -234,7 +254,7 @@ fn beyond(
         let name = pinned.map_or(repository, |entry| entry.name.as_str());
         let address = format!("{}/{name}", mirror.trim_end_matches('/'));
         match block_on(|| fetch_mirror(settings, &address, pinned, is_wanted, progress)) {
-            Ok((_, commit)) => return Ok(commit),
+            Ok(commit) => return Ok(commit),
             Err(Error::NotFound { .. }) => progress.note(&format!("{mirror} has no {name}, asking the hub")),
             Err(error) => return Err(error),
         }
@@ -250,17 +270,12 @@ fn beyond(repository: &str, _: &str, _: Option<&Entry>, _: &Settings, _: &dyn Pr
 
 /// The model's folder at an address.
 #[cfg(feature = "hub")]
-fn at_address(address: &str, settings: &Settings, progress: &dyn Progress) -> Result<Place> {
+fn beyond_address(address: &str, settings: &Settings, progress: &dyn Progress) -> Result<String> {
     use crate::remote::{block_on, fetch_mirror};
-    if settings.offline {
-        let hint = "download its folder where there is a network and give the path".to_owned();
-        return Err(Error::Offline { what: address.to_owned(), cache: settings.cache.clone(), hint });
-    }
-    let (cache, commit) = block_on(|| fetch_mirror(settings, address, None, is_wanted, progress))?;
-    Ok(Place::Cache(cache, commit))
+    block_on(|| fetch_mirror(settings, address, None, is_wanted, progress))
 }
 
 #[cfg(not(feature = "hub"))]
-fn at_address(address: &str, _: &Settings, _: &dyn Progress) -> Result<Place> {
+fn beyond_address(address: &str, _: &Settings, _: &dyn Progress) -> Result<String> {
     Err(Error::Feature { what: format!("fetching {address}"), feature: "hub" })
 }

@@ -1,6 +1,7 @@
 //! `bench`: how fast, how much memory, beside the machine's limit and beside a peer measured in the same run.
 
 mod encode;
+mod open;
 mod products;
 mod train;
 
@@ -11,6 +12,7 @@ use preco_core::simd::peak;
 use rayon::prelude::*;
 
 pub(crate) use encode::encode;
+pub(crate) use open::open;
 pub(crate) use products::products;
 pub(crate) use train::train;
 
@@ -25,6 +27,8 @@ pub(crate) enum Bench {
     Encode(encode::Args),
     /// The matrix products of an encoder's layers, one by one
     Products(products::Args),
+    /// From a model's name to its weights in memory, beside the reading of the same files
+    Open(open::Args),
 }
 
 /// GFLOP/s that nothing can be faster than: register-only multiply-adds on all threads, or a GPU's large products.

@@ -108,8 +108,8 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
 
 /// What is measured: with its decoder, where it has one.
 enum Model {
-    Pretrained(Preco, Vec<f32>),
-    Encoder(Swin, Layout, Vec<f32>),
+    Pretrained(Box<Preco>, Vec<f32>),
+    Encoder(Box<Swin>, Layout, Vec<f32>),
 }
 
 impl Model {
@@ -117,13 +117,13 @@ impl Model {
         if let Some(config) = folder.spec().pretraining.as_ref().filter(|_| folder.has_decoder()) {
             let model = Preco::new(config)?;
             let params = folder.pretrained(model.layout())?;
-            return Ok(Self::Pretrained(model, params));
+            return Ok(Self::Pretrained(Box::new(model), params));
         }
         let mut layout = Layout::default();
         let encoder = Swin::new(&folder.spec().backbone, &mut layout)?;
         let mut params = vec![0.0; layout.len()];
         folder.overlay_encoder(&layout, &mut params)?;
-        Ok(Self::Encoder(encoder, layout, params))
+        Ok(Self::Encoder(Box::new(encoder), layout, params))
     }
 
     fn encoder(&self) -> (&Swin, &Layout, &[f32]) {

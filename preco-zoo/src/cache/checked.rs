@@ -23,7 +23,11 @@ impl Repository {
         let blob = std::fs::canonicalize(&path).map_err(Error::io("read", &path))?;
         let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some(wanted) = wanted.or_else(|| Digest::of_etag(name)) else { return Ok(()) };
-        self.check_file(&blob, &wanted)
+        self.check_file(&blob, &wanted).map_err(|error| match error {
+            // The file by the name that people know.
+            Error::Digest { found, wanted, .. } => Error::Digest { path, found, wanted },
+            other => other,
+        })
     }
 
     /// Checks the file at `path`, unless it is remembered as it is now.

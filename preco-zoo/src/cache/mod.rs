@@ -17,8 +17,9 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::name::{is_commit, is_relative};
+use crate::name::{is_commit, is_plain, is_relative};
 
 pub(crate) use lock::Lock;
 pub use scan::{CachedModel, CachedRevision, delete, scan};
@@ -34,6 +35,12 @@ impl Repository {
     /// The part of `organisation/name`. The caller has checked the name.
     pub(crate) fn new(cache: &Path, repository: &str) -> Self {
         Self { cache: cache.into(), folder: format!("models--{}", repository.replace('/', "--")) }
+    }
+
+    /// The part of the folder at an address, which the hub knows nothing of.
+    pub(crate) fn of_address(cache: &Path, address: &str) -> Self {
+        let name = address.rsplit('/').next().filter(|name| is_plain(name)).unwrap_or("model");
+        Self::new(cache, &format!("mirror-{}/{name}", &sha256(address.as_bytes())[..16]))
     }
 
     fn root(&self) -> PathBuf {

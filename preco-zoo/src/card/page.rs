@@ -70,8 +70,9 @@ pub(crate) fn page(
          crates `preco-zoo` and `preco-core`:\n\n```rust,ignore\nlet mut embedder = \
          preco_zoo::from_pretrained(\"{name}\").embedder()?;\nlet image = \
          preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet vectors = embedder.embed(&[image])?;\n```\n\nIn Python, \
-         with timm 1.0 or newer (the tensors have its names); {note}:\n\n\
-         ```python\nimport timm\nmodel = timm.create_model(\"{timm}\", pretrained=True)\n```\n\n"
+         with timm 1.0.31 or newer (the tensors have its names; with an older one give `architecture` and \
+         `model_args` of config.json to `create_model` and the file to `load_state_dict`); {note}:\n\n\
+         ```python\nimport timm\nmodel = timm.create_model(\"{timm}\", pretrained=True).eval()\n```\n\n"
     ));
     add(format_args!(
         "## Training\n\n{training_data} (licence: {data_licence}).\n\n```sh\n{command}\n```\n\nCode: commit {commit}.\n\n"
@@ -93,12 +94,29 @@ fn front_matter(spec: &ModelSpec, facts: &Facts) -> String {
     let licence = if HUB_LICENCES.contains(&lower.as_str()) {
         format!("license: {lower}\n")
     } else {
-        // JSON's strings are YAML's.
-        format!("license: other\nlicense_name: {}\n", serde_json::Value::from(facts.licence.as_str()))
+        // JSON's strings are YAML's: an identifier may look like a number.
+        let name = serde_json::Value::from(identifier(&facts.licence));
+        format!("license: other\nlicense_name: {name}\nlicense_link: https://spdx.org/licenses/\n")
     };
     let task = if spec.classes == 0 { "image-feature-extraction" } else { "image-classification" };
     format!(
         "---\n{licence}pipeline_tag: {task}\ntags:\n- remote-sensing\n- earth-observation\n- self-supervised\n- \
          masked-image-modeling\n- swin\n- timm\n- candle\n- rust\n---\n\n"
     )
+}
+
+/// `MIT OR Apache-2.0` as the hub wants the name of a licence that it does not know: `mit-or-apache-2.0`.
+fn identifier(licence: &str) -> String {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let parts: Vec<&str> = licence.split(|c| !is_good(c)).filter(|part| !part.is_empty()).collect();
+    parts.join("-").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_licence_has_one_word() {
+        assert_eq!(super::identifier("MIT OR Apache-2.0"), "mit-or-apache-2.0");
+        assert_eq!(super::identifier("(My licence)"), "my-licence");
+    }
 }

@@ -14,7 +14,7 @@ use super::{Opened, Remote, Wanted, transfer};
 use crate::cache::Repository;
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
-use crate::name::is_plain;
+use crate::fetch::MAIN;
 use crate::progress::Progress;
 use crate::registry::Entry;
 use crate::settings::Settings;
@@ -23,14 +23,14 @@ use crate::sums::{self, SUMS_FILE};
 /// `SHA256SUMS` at most; a model's has a kilobyte.
 const MOST_SUMS_BYTES: usize = 1 << 20;
 
-/// Brings the files that `is_wanted` of the model's folder at `address` into the cache.
+/// Brings the files that `is_wanted` of the model's folder at `address` into the cache; returns the commit.
 pub(crate) async fn fetch(
     settings: &Settings,
     address: &str,
     pinned: Option<&Entry>,
     is_wanted: impl Fn(&str) -> bool,
     progress: &dyn Progress,
-) -> Result<(Repository, String)> {
+) -> Result<String> {
     let remote = open(settings, address)?;
     let (cache, commit, sums) = match pinned {
         // As from the hub: the registry knows commit and digests.
@@ -45,9 +45,7 @@ pub(crate) async fn fetch(
             let sums = sums::parse(&String::from_utf8_lossy(&text), path.as_ref())?;
             let mut files: Vec<_> = sums.into_iter().map(|(file, digest)| (file, None, digest)).collect();
             files.push((SUMS_FILE.to_owned(), Some(text.len() as u64), sha256(&text)));
-            let name = address.rsplit('/').next().filter(|name| is_plain(name)).unwrap_or("model");
-            let repository = format!("mirror-{}/{name}", &sha256(address.as_bytes())[..16]);
-            (Repository::new(&settings.cache, &repository), sha256(&text)[..40].to_owned(), files)
+            (Repository::of_address(&settings.cache, address), sha256(&text)[..40].to_owned(), files)
         }
     };
     let mut files = Vec::new();
@@ -60,7 +58,11 @@ pub(crate) async fn fetch(
     }
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
     cache.write_record(&commit, &names)?;
-    Ok((cache, commit))
+    if pinned.is_none() {
+        // What there is without a network.
+        cache.write_ref(MAIN, &commit)?;
+    }
+    Ok(commit)
 }
 
 /// What serves `address`.

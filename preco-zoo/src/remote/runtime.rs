@@ -16,3 +16,15 @@ pub(crate) fn block_on<T: Send, F: Future<Output = Result<T>>>(work: impl FnOnce
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_inside_a_runtime_is_served() {
+        let outer = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let answer = outer.block_on(async { block_on(|| async { Ok(7) }) });
+        assert_eq!(answer.expect("an answer"), 7);
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Store weights as bf16: half the size
     #[arg(long)]
     bf16: bool,
-    /// Cut weights into files of so many megabytes
+    /// Cut weights into files of so many megabytes; timm reads single files only
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     shard_mb: Option<u32>,
     /// Enter the model in this registry (the file that PRECO_REGISTRY names); a folder's as carried by the program, for weights/registry.json
