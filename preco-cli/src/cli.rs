@@ -35,8 +35,8 @@ enum Command {
     /// Look at folders of images, split them, or generate some
     #[command(subcommand)]
     Data(data::Data),
-    /// Published models by name, and the folders they are published as
-    #[command(subcommand)]
+    /// Models by name: list, look at, fetch, verify, publish
+    #[command(subcommand, after_help = models::NAMES)]
     Models(models::Models),
     /// Write generated scenes with their truth
     Scenes(scenes::Args),

@@ -23,8 +23,8 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A name that names nothing, whatever there is.
-    #[error("{name:?} is no model's name: {reason}")]
+    /// A name or an address that names nothing, whatever there is.
+    #[error("{name:?} cannot be used: {reason}")]
     Name {
         /// As given.
         name: String,

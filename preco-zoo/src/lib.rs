@@ -15,6 +15,7 @@ mod fetch;
 mod folder;
 mod index;
 mod name;
+mod part;
 mod pretrained;
 pub mod progress;
 pub mod publish;
@@ -29,7 +30,7 @@ pub use cache::{CachedModel, CachedRevision, delete as delete_cached, scan as sc
 pub use card::{Facts, Figure};
 pub use digest::sha256;
 pub use error::{Error, Result};
-pub use fetch::{Fetched, download, fetch};
+pub use fetch::{Fetched, describe, download, fetch};
 pub use folder::ModelFolder;
 pub use index::{Index, Metadata};
 pub use name::Name;

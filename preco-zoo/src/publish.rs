@@ -199,7 +199,7 @@ mod tests {
         let told = |name: &str, facts: &Facts| files(&model, &form(name), facts).expect_err(name).to_string();
         assert!(told("fine", &Facts { licence: String::new(), ..facts() }).contains("licence"));
         for name in ["", "../x", "a/b", "a\\b", "C:x", ".x", "a..b", "a b", "nul"] {
-            assert!(told(name, &facts()).contains("is no model's name"), "{name}");
+            assert!(told(name, &facts()).contains("cannot be used"), "{name}");
         }
     }
 }

@@ -207,12 +207,15 @@ impl Registry {
     /// # Errors
     /// [`Error::Unknown`] with the three names nearest to it.
     pub fn entry(&self, name: &str) -> Result<&Entry> {
-        self.get(name).ok_or_else(|| {
-            let mut similar: Vec<String> = self.entries.iter().map(|entry| entry.name.clone()).collect();
-            similar.sort_by_key(|known| strsim::damerau_levenshtein(name, known));
-            similar.truncate(NEAREST);
-            Error::Unknown { name: name.to_owned(), known: self.entries.len(), similar }
-        })
+        self.get(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// That `name` is none of them, with the three nearest.
+    pub(crate) fn unknown(&self, name: &str) -> Error {
+        let mut similar: Vec<String> = self.entries.iter().map(|entry| entry.name.clone()).collect();
+        similar.sort_by_key(|known| strsim::damerau_levenshtein(name, known));
+        similar.truncate(NEAREST);
+        Error::Unknown { name: name.to_owned(), known: self.entries.len(), similar }
     }
 }
 

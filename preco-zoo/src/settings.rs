@@ -22,7 +22,7 @@ pub struct Settings {
     pub cache: PathBuf,
     /// True where the network may not be used. `HF_HUB_OFFLINE`.
     pub offline: bool,
-    /// An address below which published models and repositories are looked for before the hub, as folders of their names.
+    /// An address below which published models are looked for before the hub, as folders of their names.
     /// `PRECO_MIRROR`.
     pub mirror: Option<String>,
     /// A file of further published models. `PRECO_REGISTRY`.
@@ -93,7 +93,7 @@ impl Settings {
                 .and_then(|seconds| seconds.parse().ok())
                 .filter(|seconds| *seconds > 0.0 && *seconds < 86_400.0)
                 .map_or(Duration::from_secs(30), Duration::from_secs_f64),
-            retries: 5,
+            retries: 4,
             first_pause: Duration::from_millis(500),
         }
     }

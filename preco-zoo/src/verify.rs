@@ -14,7 +14,7 @@ use crate::sums::{self, SUMS_FILE};
 pub struct Checked {
     /// Its name.
     pub file: String,
-    /// What its SHA-256 should be.
+    /// What its digest should be, such as `SHA-256 9f2c…`.
     pub wanted: String,
     /// What it is; `None` where there is no such file.
     pub found: Option<String>,
@@ -27,34 +27,53 @@ impl Checked {
     }
 }
 
-/// Compares every file of `folder` with its `SHA256SUMS`, whatever was checked before.
+/// Compares every file of `folder` with its `SHA256SUMS`, and where it has none but lies in the cache, with the digests that
+/// its blobs are named by; whatever was checked before.
 ///
 /// # Errors
-/// [`Error::Missing`] where there is none, [`Error::Io`], and [`Error::Text`] for a line that is none of `sha256sum`'s.
+/// [`Error::Card`] where there is nothing to compare with, [`Error::Io`], and [`Error::Text`] for a line that is none of
+/// `sha256sum`'s.
 pub fn verify(folder: &Path) -> Result<Vec<Checked>> {
     let path = folder.join(SUMS_FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let what =
-                format!("{} has no {SUMS_FILE} to compare with; only published models have one", folder.display());
-            return Err(Error::Card { what });
+    let wanted = match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            sums::parse(&text, &path)?.into_iter().map(|(file, digits)| (file, Digest::Sha256(digits))).collect()
         }
-        text => text.map_err(Error::io("read", &path))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => of_blobs(folder)?,
+        Err(error) => return Err(Error::io("read", &path)(error)),
     };
-    let check = |(file, wanted): (String, String)| {
+    if wanted.is_empty() {
+        let what = format!("{} has no {SUMS_FILE} to compare with; only published models have one", folder.display());
+        return Err(Error::Card { what });
+    }
+    let check = |(file, wanted): (String, Digest)| {
         let path = folder.join(&file);
         let found = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             opened => {
                 let mut content = opened.map_err(Error::io("read", &path))?;
-                match Digest::Sha256(String::new()).of(&mut content, 0).map_err(Error::io("read", &path))? {
-                    Digest::Sha256(digits) | Digest::GitBlob(digits) => Some(digits),
-                }
+                let bytes = content.metadata().map_err(Error::io("read", &path))?.len();
+                Some(wanted.of(&mut content, bytes).map_err(Error::io("read", &path))?.to_string())
             }
         };
-        Ok(Checked { file, wanted, found })
+        Ok(Checked { file, wanted: wanted.to_string(), found })
     };
-    sums::parse(&text, &path)?.into_iter().map(check).collect()
+    wanted.into_iter().map(check).collect()
+}
+
+/// The digests that the cache names the files of a snapshot by.
+fn of_blobs(folder: &Path) -> Result<Vec<(String, Digest)>> {
+    let mut wanted = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let blob = std::fs::read_link(&path).unwrap_or_default();
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(digest) = Digest::of_etag(&name(&blob)) {
+            wanted.push((name(&path), digest));
+        }
+    }
+    wanted.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(wanted)
 }
 
 /// Compares the files of a model that the program carries with the registry.
@@ -62,8 +81,11 @@ pub fn verify_carried(entry: &crate::Entry) -> Vec<Checked> {
     let carried = preco_weights::carried(&entry.name).unwrap_or_default();
     let check = |file: &crate::File| Checked {
         file: file.name.clone(),
-        wanted: file.sha256.clone(),
-        found: carried.iter().find(|(name, _)| *name == file.name).map(|(_, bytes)| sha256(bytes)),
+        wanted: Digest::Sha256(file.sha256.clone()).to_string(),
+        found: carried
+            .iter()
+            .find(|(name, _)| *name == file.name)
+            .map(|(_, bytes)| Digest::Sha256(sha256(bytes)).to_string()),
     };
     entry.files.iter().map(check).collect()
 }

@@ -34,3 +34,13 @@ pub use case::Case;
 #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 pub use device::{cuda, fits_device};
 pub use folder::{family, run};
+
+/// The Rust of the pages that people copy from compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+/// Likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/zoo.md")]
+mod zoo_page {}

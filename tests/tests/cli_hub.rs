@@ -49,6 +49,11 @@ fn the_path_alone_is_printed_and_shells_can_use_it() {
     preco(folder.path(), &hub, "models verify org/preco-test").succeeded();
     let cache = preco(folder.path(), &hub, "models cache").succeeded().stdout;
     assert!(cache.contains("org/preco-test") && cache.contains(&commit) && cache.contains("main"), "{cache}");
+    for command in ["list", "info preco-swin-pico", "info org/preco-test", "verify preco-swin-pico", "cache"] {
+        let printed = preco(folder.path(), &hub, &format!("models {command} --json")).succeeded().stdout;
+        let value: serde_json::Value = serde_json::from_str(&printed).expect(command);
+        assert!(value.is_object(), "{command}");
+    }
     preco(folder.path(), &hub, "models cache --delete org/preco-test@main").succeeded();
     assert!(!path.exists());
     preco(folder.path(), &hub, "models cache --delete org/preco-test@main").refused("has no org/preco-test@main");

@@ -70,7 +70,7 @@ fn what_cannot_be_published_says_what_is_missing() {
         (CARD.replace("licence = \"MIT\"\n", ""), "fine", "the card has no licence"),
         (CARD.replace("is-toy = true\n", ""), "fine", "the card has no is-toy"),
         (CARD.replace("limits", "limit"), "fine", "unknown field `limit`"),
-        (CARD.to_owned(), "../fine", "is no model's name"),
+        (CARD.to_owned(), "../fine", "cannot be used"),
     ] {
         std::fs::write(root.path().join("card.toml"), card).expect("write");
         preco(root.path(), &format!("models publish run --name {name} --card card.toml --to out --yes"))

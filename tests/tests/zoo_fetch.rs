@@ -61,6 +61,43 @@ fn other_forms_of_the_weights_and_other_peoples_files_stay_there() {
 }
 
 #[test]
+fn a_description_comes_without_its_weights() {
+    let (hub, _, commit, _folder, mut settings) = start();
+    let fetched = preco_zoo::describe(REPOSITORY, &settings, &Heard::default()).expect("described");
+    assert_eq!((fetched.folder.spec().name.as_str(), fetched.revision), ("preco-test", Some(commit)));
+    assert!(fetched.folder.facts().expect("card").is_some());
+    assert!(hub.requests().iter().all(|request| !request.path.contains("model.safetensors")));
+    settings.offline = true;
+    preco_zoo::describe(REPOSITORY, &settings, &Heard::default()).expect("described from the cache");
+    download(REPOSITORY, &settings).expect_err("a description is no model");
+    settings.offline = false;
+    download(REPOSITORY, &settings).expect("the rest");
+    assert_eq!(gets(&hub, "resolve").iter().filter(|asked| asked.path.ends_with("/config.json")).count(), 1);
+}
+
+#[test]
+fn a_repository_without_a_list_of_digests_is_verified_by_its_tags() {
+    let (hub, mut files, _, _folder, settings) = start();
+    files.retain(|(name, _)| name != "SHA256SUMS");
+    hub.commit(REPOSITORY, &borrowed(&files));
+    let path = download(REPOSITORY, &settings).expect("download");
+    let checked = preco_zoo::verify(&path).expect("tags");
+    assert_eq!(checked.len(), files.len());
+    assert!(checked.iter().all(preco_zoo::Checked::is_right), "{checked:?}");
+    for name in ["config.json", "model.safetensors"] {
+        let blob = std::fs::canonicalize(path.join(name)).expect("blob");
+        std::fs::write(&blob, b"{}").expect("write");
+    }
+    let wrong: Vec<String> = preco_zoo::verify(&path)
+        .expect("tags")
+        .into_iter()
+        .filter(|file| !file.is_right())
+        .map(|file| file.file)
+        .collect();
+    assert_eq!(wrong, ["config.json", "model.safetensors"]);
+}
+
+#[test]
 fn revisions_are_branches_tags_and_whole_commits() {
     let (hub, old, first, _folder, settings) = start();
     hub.tag(REPOSITORY, "v1.0", &first);

@@ -15,6 +15,7 @@ use crate::cache::Repository;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::name::{is_commit, is_relative};
+use crate::part::Part;
 use crate::progress::Progress;
 use crate::registry::Entry;
 use crate::settings::Settings;
@@ -45,6 +46,9 @@ impl<'a> Hub<'a> {
     /// [`Error::Name`] for an endpoint that is no address.
     pub(crate) fn new(settings: &'a Settings, repository: &str) -> Result<Self> {
         let wrong = |reason: String| Error::Name { name: settings.endpoint.clone(), reason };
+        if !settings.endpoint.starts_with("http://") && !settings.endpoint.starts_with("https://") {
+            return Err(wrong("the hub's address begins with https:// (HF_ENDPOINT, --endpoint)".to_owned()));
+        }
         let builder = || {
             let agent = concat!("preco-zoo/", env!("CARGO_PKG_VERSION"));
             reqwest::Client::builder()
@@ -175,20 +179,20 @@ impl<'a> Hub<'a> {
         Err(corrupt("it redirects without end"))
     }
 
-    /// Brings the files of a revision that `is_wanted` into the cache, whole and compared; `pinned` says more of them.
+    /// Brings a part of a revision into the cache, whole and compared; `pinned` says more of them.
     /// Returns the commit.
     pub(crate) async fn snapshot(
         &self,
         revision: &str,
         pinned: Option<&Entry>,
-        is_wanted: impl Fn(&str) -> bool,
+        part: Part,
         progress: &dyn Progress,
     ) -> Result<String> {
         let commit = if is_commit(revision) { revision.to_owned() } else { self.commit(revision).await? };
         let cache = Repository::new(&self.settings.cache, &self.name);
         let mut files: Vec<String> = Vec::new();
         for (file, size, object) in self.files(&commit).await? {
-            if !is_wanted(&file) {
+            if !part.wants(&file) {
                 continue;
             }
             let corrupt = |reason: String| Error::Corrupt { place: self.place(), file: file.clone(), reason };
@@ -212,7 +216,11 @@ impl<'a> Hub<'a> {
             {
                 return Err(corrupt(format!("its tag is {} here and {object} there", head.etag)));
             }
-            let digest = promised.or_else(|| Digest::of_etag(&head.etag));
+            let listed = || object.as_deref().and_then(Digest::of_etag);
+            let digest = promised.or_else(|| Digest::of_etag(&head.etag)).or_else(listed);
+            if digest.is_none() {
+                progress.note(&format!("{file}: {} names no digest of it, its length alone is compared", self.place()));
+            }
             let wanted = Wanted { file: &file, bytes: Some(size), digest };
             let from = Revision { hub: self, commit: &commit };
             transfer::fetch(&from, &wanted, &cache, &head.etag, self.settings, progress).await?;
@@ -228,7 +236,7 @@ impl<'a> Hub<'a> {
             files.push(file);
         }
         if let Some(missing) = pinned
-            .and_then(|entry| entry.files.iter().find(|file| !files.contains(&file.name) && is_wanted(&file.name)))
+            .and_then(|entry| entry.files.iter().find(|file| !files.contains(&file.name) && part.wants(&file.name)))
         {
             let what = format!("{} in {}@{commit}", missing.name, self.name);
             let hint = ", which the registry lists: update this program".to_owned();
@@ -246,7 +254,9 @@ impl<'a> Hub<'a> {
             cache.write_ref(revision, &commit)?;
         }
         let names: Vec<&str> = files.iter().map(String::as_str).collect();
-        cache.write_record(&commit, &names)?;
+        if part == Part::All {
+            cache.write_record(&commit, &names)?;
+        }
         Ok(commit)
     }
 

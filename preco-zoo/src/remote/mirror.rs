@@ -15,6 +15,7 @@ use crate::cache::Repository;
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
 use crate::fetch::MAIN;
+use crate::part::Part;
 use crate::progress::Progress;
 use crate::registry::Entry;
 use crate::settings::Settings;
@@ -23,12 +24,12 @@ use crate::sums::{self, SUMS_FILE};
 /// `SHA256SUMS` at most; a model's has a kilobyte.
 const MOST_SUMS_BYTES: usize = 1 << 20;
 
-/// Brings the files that `is_wanted` of the model's folder at `address` into the cache; returns the commit.
+/// Brings a part of the model's folder at `address` into the cache; returns the commit.
 pub(crate) async fn fetch(
     settings: &Settings,
     address: &str,
     pinned: Option<&Entry>,
-    is_wanted: impl Fn(&str) -> bool,
+    part: Part,
     progress: &dyn Progress,
 ) -> Result<String> {
     let remote = open(settings, address)?;
@@ -49,7 +50,7 @@ pub(crate) async fn fetch(
         }
     };
     let mut files = Vec::new();
-    for (file, bytes, digest) in sums.into_iter().filter(|(file, ..)| is_wanted(file)) {
+    for (file, bytes, digest) in sums.into_iter().filter(|(file, ..)| part.wants(file)) {
         let etag = digest.clone();
         let wanted = Wanted { file: &file, bytes, digest: Some(Digest::Sha256(digest)) };
         transfer::fetch(&*remote, &wanted, &cache, &etag, settings, progress).await?;
@@ -57,7 +58,9 @@ pub(crate) async fn fetch(
         files.push(file);
     }
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
-    cache.write_record(&commit, &names)?;
+    if part == Part::All {
+        cache.write_record(&commit, &names)?;
+    }
     if pinned.is_none() {
         // What there is without a network.
         cache.write_ref(MAIN, &commit)?;

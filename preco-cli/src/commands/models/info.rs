@@ -57,7 +57,7 @@ pub(crate) fn execute(args: &Args) -> Result<Info> {
         let info = Info::new(&entry.spec()?, &entry.preprocess()?)?;
         return Ok(Info { repository, revision: Some(revision), card: Some(card), files, ..info });
     }
-    let fetched = preco_zoo::fetch(&args.model, &settings, &Display::default())?;
+    let fetched = preco_zoo::describe(&args.model, &settings, &Display::default())?;
     let info = Info::new(fetched.folder.spec(), fetched.folder.preprocess())?;
     Ok(Info { revision: fetched.revision, card: fetched.folder.facts()?, ..info })
 }

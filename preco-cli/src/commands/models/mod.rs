@@ -11,7 +11,11 @@ use anyhow::Result;
 
 use crate::output::print;
 
-/// What to do with models. MODEL is a published name (preco-swin-pico), a repository of the hub (org/name, org/name@v1.0), the address of a model's folder, or a folder.
+/// What stands where a model is wanted.
+pub(crate) const NAMES: &str = "A MODEL is a published name (preco-swin-pico), a repository of the hub (org/name, org/name@v1.0), \
+    the address of a published folder (https://…), or a folder.";
+
+/// What to do with models.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Models {
     /// All published names

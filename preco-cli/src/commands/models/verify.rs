@@ -56,7 +56,7 @@ impl Report for Verified {
             match &checked.found {
                 _ if checked.is_right() => writeln!(out, "{}: right", checked.file)?,
                 None => writeln!(out, "{}: missing", checked.file)?,
-                Some(found) => writeln!(out, "{}: WRONG, SHA-256 {found} instead of {}", checked.file, checked.wanted)?,
+                Some(found) => writeln!(out, "{}: WRONG, {found} instead of {}", checked.file, checked.wanted)?,
             }
         }
         Ok(())
