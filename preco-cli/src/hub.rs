@@ -24,7 +24,7 @@ pub(crate) struct Hub {
     /// Use no network: the cache, the program's own models and folders only [env: HF_HUB_OFFLINE]
     #[arg(long)]
     offline: bool,
-    /// The hub's address [default: https://huggingface.co] [env: HF_ENDPOINT]
+    /// The hub's address [default: huggingface.co] [env: HF_ENDPOINT]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// Who you are; sent to the endpoint only [env: HF_TOKEN]
