@@ -84,8 +84,8 @@ impl Display {
 
 impl Progress for Display {
     fn begin(&self, file: &str, bytes: u64, have: u64) {
-        let quiet =
-            std::env::var_os("HF_HUB_DISABLE_PROGRESS_BARS").is_some_and(|value| value != "0" && !value.is_empty());
+        let quiet = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").unwrap_or_default().to_lowercase();
+        let quiet = ["1", "on", "yes", "true"].contains(&quiet.as_str());
         let bar = (bytes >= SMALL_BYTES && !quiet && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
             let bar = ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -22,7 +22,7 @@ use clap::Parser;
 use cli::Cli;
 
 /// What is logged without `PRECO_LOG`. hf-hub calls each attempt an error; ours is told once, when all have failed.
-const DEFAULT_LOG: &str = "warn,hf_hub=off";
+const DEFAULT_LOG: &str = "warn,hf_hub=off,xet_client=off";
 /// Stack of the thread that works: deep models recurse into rayon's joins.
 const STACK_BYTES: usize = 64 << 20;
 

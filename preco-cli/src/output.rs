@@ -23,7 +23,9 @@ pub(crate) fn print(report: &impl Report, json: bool) -> Result<u8> {
         serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        report.text(&mut out)?;
+        let mut text = Vec::new();
+        report.text(&mut text)?;
+        out.write_all(printable(&String::from_utf8_lossy(&text)).as_bytes())?;
     }
     out.flush()?;
     Ok(report.exit_code())
@@ -31,7 +33,13 @@ pub(crate) fn print(report: &impl Report, json: bool) -> Result<u8> {
 
 /// A line on standard error. A closed one is nobody listening, which is no failure.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// The text without what a terminal would obey: other people's names and cards are shown as well.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// True where the reader of our output has gone away.
@@ -68,6 +76,11 @@ mod tests {
             .context("cannot write a: disk full")
             .context("not saved: cannot write a: disk full. Make room");
         assert_eq!(one_line(&error), "not saved: cannot write a: disk full. Make room");
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_but_text() {
+        assert_eq!(printable("a\tb\n\u{1b}[2Jc\u{9b}d\r"), "a\tb\n\u{fffd}[2Jc\u{fffd}d\u{fffd}");
     }
 
     #[test]

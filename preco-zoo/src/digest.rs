@@ -29,6 +29,13 @@ impl Digest {
         }
     }
 
+    /// Its digits.
+    pub(crate) fn digits(&self) -> &str {
+        match self {
+            Self::Sha256(digits) | Self::GitBlob(digits) => digits,
+        }
+    }
+
     /// The same digest of other content.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! From a name to files on this machine: the folder itself, the program, the cache, a mirror, the hub, in this order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cache::Repository;
 use crate::digest::{Digest, sha256};
@@ -10,7 +10,9 @@ use crate::name::{Name, is_commit};
 use crate::part::Part;
 use crate::progress::Progress;
 use crate::registry::{CARRIED, Entry, Registry};
-use crate::settings::Settings;
+use crate::settings::{Settings, shown};
+use crate::sums::SUMS_FILE;
+use crate::verify::{Checked, verify_files};
 
 /// The branch of repositories that are asked for without a revision.
 pub(crate) const MAIN: &str = "main";
@@ -88,14 +90,17 @@ struct Request<'a> {
 impl Request<'_> {
     fn locate(self, name: &str) -> Result<Place> {
         match Name::parse(name)? {
-            Name::Folder(path) if path.exists() => Ok(Place::Folder(path)),
+            Name::Folder(path) if path.exists() => {
+                check_sums(&path)?;
+                Ok(Place::Folder(path))
+            }
             Name::Folder(_) => Err(self.registry()?.unknown(name)),
             Name::Published { name, revision } => self.published(&name, revision),
             Name::Hub { repository, revision } => self.hub(&repository, revision.as_deref().unwrap_or(MAIN), None),
             Name::Address(address) => {
                 let cache = Repository::of_address(&self.settings.cache, &address);
                 let search = Search { request: self, cache, revision: MAIN, pinned: None };
-                search.run(&address, || self.beyond_address(&address))
+                search.run(&shown(&address), || self.beyond_address(&address))
             }
         }
     }
@@ -139,14 +144,13 @@ impl Request<'_> {
             let address = format!("{}/{}", mirror.trim_end_matches('/'), entry.name);
             match block_on(|| fetch_mirror(settings, &address, pinned, part, progress)) {
                 Ok(commit) => return Ok(commit),
-                Err(Error::NotFound { .. }) => {
-                    progress.note(&format!("{mirror} has no {}, asking the hub", entry.name));
-                }
-                Err(error) => return Err(error),
+                // This machine's own troubles would be the same with the hub.
+                Err(error @ (Error::Io { .. } | Error::Space { .. })) => return Err(error),
+                Err(error) => progress.note(&format!("{error}. Asking the hub")),
             }
         }
-        let hub = Hub::new(settings, repository)?;
-        block_on(|| hub.snapshot(revision, pinned, part, progress))
+        let hub = Hub::new(settings, repository, progress)?;
+        block_on(|| hub.snapshot(revision, pinned, part))
     }
 
     /// The model's folder at an address.
@@ -163,7 +167,7 @@ impl Request<'_> {
     }
 
     fn beyond_address(self, address: &str) -> Result<String> {
-        Err(Error::Feature { what: format!("fetching {address}"), feature: "hub" })
+        Err(Error::Feature { what: format!("fetching {}", shown(address)), feature: "hub" })
     }
 }
 
@@ -179,9 +183,11 @@ impl Search<'_> {
     /// The revision from the cache where that is enough, else from `beyond`, which returns the commit; `name` is what it is
     /// downloaded by.
     fn run(self, name: &str, beyond: impl FnOnce() -> Result<String>) -> Result<Place> {
+        // Without network code everything is offline.
+        let is_offline = self.request.settings.offline || cfg!(not(feature = "hub"));
         let cached = self.cache.commit_of(self.revision).filter(|commit| self.is_here(commit));
         if let Some(commit) = &cached
-            && (is_commit(self.revision) || self.request.settings.offline)
+            && (is_commit(self.revision) || is_offline)
             && self.is_right(commit)?
         {
             return Ok(Place::Cache(self.cache, commit.clone()));
@@ -220,13 +226,14 @@ impl Search<'_> {
     /// Compares a cached commit with its digests, each file once; false where one is wrong and can be fetched anew.
     fn is_right(&self, commit: &str) -> Result<bool> {
         let (folder, part) = (self.cache.snapshot(commit), self.request.part);
-        let files: Vec<String> = match self.pinned {
-            Some(entry) => entry.files.iter().map(|file| file.name.clone()).collect(),
-            None => self.cache.whole(commit).or_else(|| part.needed_in(&folder)).unwrap_or_default(),
+        let pinned = |file: &crate::File| (file.name.clone(), Some(Digest::Sha256(file.sha256.clone())));
+        let files: Vec<(String, Option<Digest>)> = match (self.pinned, self.cache.whole(commit)) {
+            (Some(entry), _) => entry.files.iter().map(pinned).filter(|(file, _)| part.wants(file)).collect(),
+            (None, Some(whole)) => whole.into_iter().map(|(file, digest)| (file, Some(digest))).collect(),
+            (None, None) => part.needed_in(&folder).unwrap_or_default().into_iter().map(|file| (file, None)).collect(),
         };
-        for file in files.into_iter().filter(|file| part.wants(file)) {
-            let known = self.pinned.and_then(|entry| entry.file(&file));
-            match self.cache.check(commit, &file, known.map(|file| Digest::Sha256(file.sha256.clone()))) {
+        for (file, digest) in files {
+            match self.cache.check(commit, &file, digest) {
                 Ok(()) => {}
                 Err(Error::Digest { path, found, wanted }) if !self.request.settings.offline => {
                     let told = format!("{} has {found}, published is {wanted}: fetching it anew", path.display());
@@ -238,6 +245,22 @@ impl Search<'_> {
         }
         Ok(true)
     }
+}
+
+/// Compares what is read of a published folder with its list of digests, where it has one.
+fn check_sums(folder: &Path) -> Result<()> {
+    if !folder.join(SUMS_FILE).exists() {
+        return Ok(());
+    }
+    let is_read = |file: &str| file.ends_with(".safetensors") || file.ends_with(".json");
+    for Checked { file, wanted, found } in verify_files(folder, is_read)? {
+        match found {
+            Some(found) if found == wanted => {}
+            Some(found) => return Err(Error::Digest { path: folder.join(file), found, wanted }),
+            None => return Err(Error::Missing { path: folder.join(file) }),
+        }
+    }
+    Ok(())
 }
 
 fn not_carried(entry: &Entry) -> Error {
@@ -257,7 +280,7 @@ fn unpack(entry: &Entry, settings: &Settings) -> Result<PathBuf> {
             cache.link(&commit, name, &etag)?;
         }
     }
-    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    cache.write_record(&commit, &names)?;
+    let here: Vec<(&str, Digest)> = files.iter().map(|(name, bytes)| (*name, Digest::Sha256(sha256(bytes)))).collect();
+    cache.write_record(&commit, &here)?;
     Ok(cache.snapshot(&commit))
 }

@@ -37,7 +37,7 @@ pub use name::Name;
 pub use pretrained::{Pretrained, from_pretrained};
 pub use registry::{Entry, File, Registry};
 #[cfg(feature = "hub")]
-pub use remote::{Pushed, push};
-pub use settings::{HUB, Settings, Token};
+pub use remote::{Pushed, check_tag, push};
+pub use settings::{HUB, Settings, Token, shown};
 pub use sums::parse as parse_sums;
 pub use verify::{Checked, verify, verify_carried};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::settings::shown;
 
 /// A model's name, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +35,19 @@ impl Name {
     /// # Errors
     /// [`Error::Name`] where it is nothing of the four.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |reason: &str| Error::Name { name: text.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| Error::Name { name: shown(text), reason: reason.to_owned() };
         if let Some((scheme, rest)) = text.split_once("://") {
-            return match scheme {
-                "file" if rest.starts_with('/') => Ok(Self::Folder(PathBuf::from(rest))),
-                "file" => Err(wrong("an address of a file has three slashes: file:///folder")),
+            return match scheme.to_ascii_lowercase().as_str() {
+                "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
+                    path if path.starts_with('/') => Ok(Self::Folder(PathBuf::from(decoded(path)))),
+                    _ => Err(wrong("an address of a file has three slashes: file:///folder")),
+                },
                 "hf" => Self::parse_repository(rest).ok_or_else(|| wrong("hf:// wants organisation/name")),
                 _ if rest.is_empty() => Err(wrong("the address says no place")),
-                _ => Ok(Self::Address(text.trim_end_matches('/').to_owned())),
+                "http" | "https" | "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
+                    Ok(Self::Address(text.trim_end_matches('/').to_owned()))
+                }
+                _ => Err(wrong("an address begins with https://, file://, hf://, s3://, gs:// or az://")),
             };
         }
         if text.is_empty() {
@@ -52,19 +58,25 @@ impl Name {
         if path.exists() || is_path {
             return Ok(Self::Folder(path.to_owned()));
         }
-        if let Some(name) = Self::parse_repository(text) {
-            return Ok(name);
-        }
         let (name, revision) = split_revision(text);
-        if !is_plain(name) || revision.as_deref().is_some_and(|revision| !is_revision(revision)) {
+        match name.matches('/').count() {
             // More than one slash is a path that is not there.
-            return if name.contains('/') {
-                Ok(Self::Folder(path.to_owned()))
-            } else {
-                Err(wrong("letters, digits, - _ and . make a name, and @ leads to a revision"))
-            };
+            2.. => Ok(Self::Folder(path.to_owned())),
+            slashes => {
+                let parts: Vec<&str> = name.split('/').collect();
+                if let Some(part) = parts.into_iter().find(|part| !is_plain(part)) {
+                    let reason = format!("{part:?} is no name; letters, digits, - _ and . are good, up to 96");
+                    return Err(wrong(&format!("there is no such folder, and {reason}")));
+                }
+                match revision {
+                    Some(revision) if !is_revision(&revision) => {
+                        Err(wrong("behind @ stands a branch, a tag or a commit"))
+                    }
+                    revision if slashes == 0 => Ok(Self::Published { name: name.to_owned(), revision }),
+                    revision => Ok(Self::Hub { repository: name.to_owned(), revision }),
+                }
+            }
         }
-        Ok(Self::Published { name: name.to_owned(), revision })
     }
 
     /// `organisation/name` or `organisation/name@revision`.
@@ -87,6 +99,25 @@ impl fmt::Display for Name {
             Self::Address(address) => f.write_str(address),
         }
     }
+}
+
+/// `%20` as a blank, and so on; what is no such code stays.
+fn decoded(path: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match code.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn split_revision(text: &str) -> (&str, Option<String>) {
@@ -168,6 +199,7 @@ mod tests {
             ("./org/name", folder("./org/name")),
             ("/models/x", folder("/models/x")),
             ("file:///models/x", folder("/models/x")),
+            ("file://localhost/a%20b/100%", folder("/a b/100%")),
             ("src", folder("src")),
             ("runs/a/b", folder("runs/a/b")),
             ("https://example.org/models/x/", Name::Address("https://example.org/models/x".to_owned())),
@@ -177,7 +209,20 @@ mod tests {
             assert_eq!(name, want);
             assert_eq!(Name::parse(&name.to_string()).expect("again"), name);
         }
-        for wrong in ["", "a b", "hf://name", "file://host/x", "https://", "x@../../y", "x@", "hf://a/b@c:d"] {
+        for wrong in [
+            "",
+            "a b",
+            "hf://name",
+            "file://host/x",
+            "https://",
+            "x@../../y",
+            "x@",
+            "hf://a/b@c:d",
+            "a/b@",
+            "a/nul",
+            "o/模型",
+            "ftp://h/x",
+        ] {
             Name::parse(wrong).expect_err(wrong);
         }
     }

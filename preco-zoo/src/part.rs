@@ -29,17 +29,37 @@ impl Part {
                 && (is_shard || is_licence || [ENCODER_FILE, DECODER_FILE, INDEX_FILE].contains(&file)))
     }
 
+    /// True for a file of the weights that the index in `folder` names.
+    #[cfg(feature = "hub")]
+    pub(crate) fn is_shard_of(self, folder: &Path, file: &str) -> bool {
+        self == Self::All && shards(folder).is_some_and(|shards| shards.iter().any(|shard| shard == file))
+    }
+
+    /// The files that this part cannot do without.
+    fn needed(self, folder: &Path) -> Vec<String> {
+        let mut files = vec![CONFIG_FILE.to_owned(), PREPROCESSOR_FILE.to_owned()];
+        match shards(folder).filter(|_| !folder.join(ENCODER_FILE).exists()) {
+            _ if self == Self::Descriptions => {}
+            Some(shards) => files.extend(shards.into_iter().chain([INDEX_FILE.to_owned()])),
+            None => files.push(ENCODER_FILE.to_owned()),
+        }
+        files
+    }
+
+    /// The first of the files that this part cannot do without and that `folder` lacks.
+    pub(crate) fn missing_in(self, folder: &Path) -> Option<String> {
+        self.needed(folder).into_iter().find(|file| !folder.join(file).exists())
+    }
+
     /// The files that this part cannot do without, where all of them are in `folder`.
     pub(crate) fn needed_in(self, folder: &Path) -> Option<Vec<String>> {
-        let mut files = vec![CONFIG_FILE.to_owned(), PREPROCESSOR_FILE.to_owned()];
-        if self == Self::All && folder.join(ENCODER_FILE).exists() {
-            files.push(ENCODER_FILE.to_owned());
-        } else if self == Self::All {
-            let path = folder.join(INDEX_FILE);
-            let index = Index::parse(&std::fs::read_to_string(&path).ok()?, &path).ok()?;
-            files.push(INDEX_FILE.to_owned());
-            files.extend(index.shards().into_iter().map(str::to_owned));
-        }
-        files.iter().all(|file| folder.join(file).exists()).then_some(files)
+        self.missing_in(folder).is_none().then(|| self.needed(folder))
     }
+}
+
+/// The shards that the index in `folder` names.
+fn shards(folder: &Path) -> Option<Vec<String>> {
+    let path = folder.join(INDEX_FILE);
+    let index = Index::parse(&std::fs::read_to_string(&path).ok()?, &path).ok()?;
+    Some(index.shards().into_iter().map(str::to_owned).collect())
 }

@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::card::Facts;
 use crate::digest::is_sha256;
 use crate::error::{Error, Result};
+use crate::folder::ENCODER_FILE;
+use crate::index::INDEX_FILE;
 use crate::name::{Name, is_commit, is_plain, is_relative};
 
 /// The form of registries that this crate reads.
@@ -112,6 +114,14 @@ impl Entry {
             if self.files[..at].iter().any(|file| file.name == *name) {
                 return Err(of(format!("{name} is told of twice")));
             }
+        }
+        for wanted in [CONFIG_FILE, PREPROCESSOR_FILE] {
+            if self.file(wanted).is_none() {
+                return Err(of(format!("it has no {wanted} among its files")));
+            }
+        }
+        if self.file(ENCODER_FILE).or_else(|| self.file(INDEX_FILE)).is_none() {
+            return Err(of(format!("it has neither {ENCODER_FILE} nor {INDEX_FILE} among its files")));
         }
         let spec = self.spec().map_err(|error| error.to_string())?;
         if spec.name != self.name {
@@ -227,6 +237,10 @@ mod tests {
     use super::*;
     use crate::card::facts::tests::facts;
 
+    fn file(name: &str) -> File {
+        File { name: name.to_owned(), bytes: 3, sha256: crate::sha256(b"abc") }
+    }
+
     fn made(name: &str) -> Entry {
         let backbone = SwinConfig::preset("pico").expect("preset");
         let preprocess = Preprocess::imagenet(backbone.input);
@@ -235,7 +249,7 @@ mod tests {
             name: name.to_owned(),
             repository: Some(format!("org/{name}")),
             revision: "0123456789".repeat(4),
-            files: vec![File { name: "a.txt".to_owned(), bytes: 3, sha256: crate::sha256(b"abc") }],
+            files: [CONFIG_FILE, PREPROCESSOR_FILE, ENCODER_FILE].map(file).to_vec(),
             config: serde_json::from_str(&spec.to_text(&preprocess)).expect("JSON"),
             preprocessor: serde_json::from_str(&preprocess.to_text()).expect("JSON"),
             card: facts(),
@@ -290,6 +304,8 @@ mod tests {
             ("/files/0/name", json!("C:\\x"), "is no file"),
             ("/files/0/sha256", json!("abc"), "is no SHA-256"),
             ("/files", json!([file, file]), "told of twice"),
+            ("/files", json!([]), "it has no config.json"),
+            ("/files/2/name", json!("weights.bin"), "neither model.safetensors nor"),
             ("/files/0/bytes", json!(-1), "invalid value"),
             ("/config/preco/swin", json!(3), "preco.swin"),
             ("/preprocessor/size", json!(3), "size.height"),

@@ -67,7 +67,7 @@ impl Settings {
 
     /// As `variable` says, which is asked for names of the environment.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let path = |name: &str| variable(name).map(PathBuf::from);
+        let path = |name: &str| variable(name).map(|value| PathBuf::from(expanded(value, &variable)));
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         let is_on = |name: &str| {
             text(name).is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
@@ -79,6 +79,7 @@ impl Settings {
         let read = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| Token::new(&text));
         let implicit = || {
             text("HF_TOKEN")
+                .or_else(|| text("HUGGING_FACE_HUB_TOKEN"))
                 .and_then(|token| Token::new(&token))
                 .or_else(|| read(&path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"))))
         };
@@ -97,6 +98,40 @@ impl Settings {
             first_pause: Duration::from_millis(500),
         }
     }
+}
+
+/// A path as Python's `expanduser` and `expandvars` have it: `~`, `$NAME` and `${NAME}`, where they are known.
+fn expanded(value: OsString, variable: &impl Fn(&str) -> Option<OsString>) -> OsString {
+    let Some(text) = value.to_str().filter(|text| text.contains(['~', '$'])) else { return value };
+    let known = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    let home = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let text = match (home, known("HOME").or_else(|| known("USERPROFILE"))) {
+        (Some(rest), Some(home)) => format!("{home}{rest}"),
+        _ => text.to_owned(),
+    };
+    let (mut made, mut rest) = (String::new(), text.as_str());
+    while let Some((before, after)) = rest.split_once('$') {
+        made += before;
+        let (name, next) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, next)) => (name, next),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                after.split_at(end)
+            }
+        };
+        made += &known(name).unwrap_or_else(|| format!("${}", &after[..after.len() - next.len()]));
+        rest = next;
+    }
+    (made + rest).into()
+}
+
+/// An address as it may be shown: without user and password, and without what follows `?`, which may be a signature.
+pub fn shown(address: &str) -> String {
+    let address = address.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]
@@ -119,6 +154,35 @@ mod tests {
             (vec![], ".huggingface/hub"),
         ] {
             assert_eq!(settings(&variables).cache, Path::new(cache));
+        }
+    }
+
+    #[test]
+    fn paths_are_expanded_as_python_does() {
+        let variables = [("HOME", "/h"), ("X", "/x")];
+        let of = |cache: &str| settings(&[&variables[..], &[("HF_HUB_CACHE", cache)]].concat()).cache;
+        for (cache, want) in [
+            ("~/c", "/h/c"),
+            ("~", "/h"),
+            ("~other/c", "~other/c"),
+            ("$X/c", "/x/c"),
+            ("/a${X}b/$NONE-$", "/a/xb/$NONE-$"),
+            ("${X", "${X"),
+        ] {
+            assert_eq!(of(cache), Path::new(want), "{cache}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_addresses_are_not_shown() {
+        for (address, want) in [
+            ("http://user:pass@host:80/a/b?sig=x#y", "http://host:80/a/b"),
+            ("https://host", "https://host"),
+            ("s3://bucket/a@b", "s3://bucket/a@b"),
+            ("org/name", "org/name"),
+            ("http://a@b@host/", "http://host/"),
+        ] {
+            assert_eq!(shown(address), want);
         }
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
+use crate::part::Part;
 use crate::sums::{self, SUMS_FILE};
 
 /// A file and what became of it.
@@ -34,6 +35,18 @@ impl Checked {
 /// [`Error::Card`] where there is nothing to compare with, [`Error::Io`], and [`Error::Text`] for a line that is none of
 /// `sha256sum`'s.
 pub fn verify(folder: &Path) -> Result<Vec<Checked>> {
+    let mut checked = verify_files(folder, |_| true)?;
+    // What a model is made of must be in the list, or the list says nothing.
+    for file in Part::All.needed_in(folder).unwrap_or_default() {
+        if !checked.iter().any(|known| known.file == file) {
+            checked.push(Checked { file, wanted: "a digest in the list".to_owned(), found: Some("none".to_owned()) });
+        }
+    }
+    Ok(checked)
+}
+
+/// [`verify`] of the listed files that `is_asked`.
+pub(crate) fn verify_files(folder: &Path, is_asked: impl Fn(&str) -> bool) -> Result<Vec<Checked>> {
     let path = folder.join(SUMS_FILE);
     let wanted = match std::fs::read_to_string(&path) {
         Ok(text) => {
@@ -58,7 +71,7 @@ pub fn verify(folder: &Path) -> Result<Vec<Checked>> {
         };
         Ok(Checked { file, wanted: wanted.to_string(), found })
     };
-    wanted.into_iter().map(check).collect()
+    wanted.into_iter().filter(|(file, _)| is_asked(file)).map(check).collect()
 }
 
 /// The digests that the cache names the files of a snapshot by.

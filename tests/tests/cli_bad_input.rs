@@ -95,7 +95,7 @@ fn sizes_and_settings_that_cannot_be_are_refused() {
             ("--simd sse9", "sse9"),
             ("--model huge", "there are pico, nano"),
             ("--method moco", "expected `preco` or `simmim`"),
-            ("--init-from nowhere", "no published weights yet"),
+            ("--init-from nowhere", "is no folder, and"),
         ],
     );
 }

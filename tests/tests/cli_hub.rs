@@ -8,7 +8,7 @@ use std::time::Duration;
 use preco_tests::binary::{Done, command, done};
 use preco_tests::hub::{Access, Fault, Hub, Kind};
 use preco_tests::models::{borrowed, facts, published, run};
-use preco_tests::zoo::{as_user, cache_is_right, contents, settings};
+use preco_tests::zoo::{Heard, as_user, cache_is_right, contents, settings};
 
 const TOKEN: &str = "hf_secretSecretSecret";
 
@@ -146,6 +146,21 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
     for request in requests {
         assert_eq!(request.token(), (!request.to_cdn).then_some(TOKEN), "{} {}", request.method, request.path);
     }
+    // Nor where the hub's list of files goes on at another host.
+    hub.forget_requests();
+    let link = format!("<{}/steal>; rel=\"next\"", hub.cdn());
+    hub.fault(Fault::hub(Kind::Header("Link".to_owned(), Some(link))).path("/tree/"));
+    let mut command = with_hub(folder.path(), &hub, "models download org/preco-test");
+    done(command.env("HF_TOKEN", TOKEN).output().expect("start preco-cli")).refused("goes on at another host");
+    assert!(hub.requests().iter().all(|request| !request.to_cdn));
+    hub.clear_faults();
+    // Secrets in addresses are not shown.
+    for arguments in ["models download org/preco-test@v9", "models cache", "models cache --json"] {
+        let mut command = with_hub(folder.path(), &hub, arguments);
+        command.env("HF_ENDPOINT", hub.endpoint().replace("://", "://user:PASSWORD@"));
+        let told = done(command.output().expect("start preco-cli"));
+        assert!(!format!("{}{}", told.stdout, told.stderr).contains("PASSWORD"), "{told:?}");
+    }
     // No token, no header: not even one that is found elsewhere.
     hub.forget_requests();
     let mut command = with_hub(folder.path(), &hub, "models download org/preco-test@v3");
@@ -170,6 +185,15 @@ fn a_run_is_published_in_one_commit_with_a_tag_and_read_back() {
     let dry = publish("", TOKEN).succeeded().stdout;
     assert!(dry.contains("nothing was sent: add --yes to publish to org/preco-test in one commit, tag v1.0"), "{dry}");
     assert!(hub.requests().is_empty());
+    for (arguments, words) in [
+        ("--tag main", "a tag is a word"),
+        ("--tag ../x", "a tag is a word"),
+        ("--registry run/card.toml", "run/card.toml: "),
+        ("--yes --offline", "unset HF_HUB_OFFLINE to publish"),
+    ] {
+        publish(arguments, TOKEN).refused(words);
+        assert!(hub.requests().is_empty(), "{arguments}");
+    }
     publish("--yes", "").refused("set HF_TOKEN to a token that may write");
     publish("--yes", "hf_other").refused("the token has no right to it");
     assert!(hub.resolve("org/preco-test", "v1.0").is_none());
@@ -217,19 +241,21 @@ fn a_run_is_published_in_one_commit_with_a_tag_and_read_back() {
 fn shards_take_the_place_of_one_file_and_what_is_not_ours_stays() {
     let (hub, folder) = (Hub::start(), tempfile::tempdir().expect("temporary folder"));
     let settings = as_user(&settings(&hub, folder.path()), TOKEN);
-    hub.commit("org/preco-test", &[("figures/map.png", vec![1; 9]), ("notes.txt", b"mine".to_vec())]);
+    hub.commit("org/preco-test", &[("lora/adapter.safetensors", vec![1; 9]), ("notes.txt", b"mine".to_vec())]);
     let (whole, shards) = (published("preco-test", 3, None), published("preco-test", 3, Some(100_000)));
     for (tag, files) in [("v1", &whole), ("v2", &shards), ("v3", &whole)] {
-        let pushed = preco_zoo::push(&settings, "org/preco-test", files, tag, false).expect(tag);
+        let pushed = preco_zoo::push(&settings, "org/preco-test", files, tag, false, &Heard::default()).expect(tag);
         assert!(pushed.is_new);
         let mut want: std::collections::BTreeMap<_, _> = files.iter().cloned().collect();
-        want.extend([("figures/map.png".to_owned(), vec![1; 9]), ("notes.txt".to_owned(), b"mine".to_vec())]);
+        want.extend([("lora/adapter.safetensors".to_owned(), vec![1; 9]), ("notes.txt".to_owned(), b"mine".to_vec())]);
         assert_eq!(hub.files("org/preco-test", tag).expect("the tag"), want, "{tag}");
     }
     // Weights that cannot go as one text say so before anything is sent.
     hub.forget_requests();
     let large = vec![("model.safetensors".to_owned(), vec![0; 70_000_000])];
-    let told = preco_zoo::push(&settings, "org/preco-test", &large, "v4", false).expect_err("large").to_string();
+    let told = preco_zoo::push(&settings, "org/preco-test", &large, "v4", false, &Heard::default())
+        .expect_err("large")
+        .to_string();
     assert!(told.contains("--shard-mb") && hub.requests().is_empty(), "{told}");
 }
 

@@ -71,11 +71,13 @@ const CASES: [Case; 26] = [
     },
     Case { name: "429 for ever", make: |s, _| (vec![status(s, 429)], End::Error("takes no more requests")) },
     Case { name: "401", make: |s, _| (vec![status(s, 401)], End::Error("HF_TOKEN")) },
-    Case { name: "403", make: |s, _| (vec![status(s, 403)], End::Error("the token has no right")) },
+    Case { name: "403", make: |s, _| (vec![status(s, 403)], End::Error("set HF_TOKEN to a token that has the right")) },
     Case { name: "404", make: |s, _| (vec![status(s, 404)], End::Error(" has no ")) },
     Case {
         name: "the other host's 403",
-        make: |_, _| (vec![weights(Kind::Status(403, vec![]))], End::Error("the token has no right")),
+        make: |_, _| {
+            (vec![weights(Kind::Status(403, vec![]))], End::Error("set HF_TOKEN to a token that has the right"))
+        },
     },
     Case { name: "the other host's 500", make: |s, _| (vec![few(weights(Kind::Status(500, vec![])), s)], End::Right) },
     Case {

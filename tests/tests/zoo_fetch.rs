@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use preco_tests::hub::{Access, Hub, Request};
+use preco_tests::hub::{Access, Fault, Hub, Kind, Request};
 use preco_tests::models::{borrowed, published};
 use preco_tests::zoo::{Heard, as_user, cache_is_right, contents, download, settings};
 use preco_zoo::{Registry, Settings};
@@ -149,7 +149,7 @@ fn a_private_and_a_gated_repository_say_what_to_do() {
     hub.commit("org/gated", &borrowed(&files));
     for user in [settings.clone(), as_user(&settings, "hf_wrong")] {
         let told = download("org/gated", &user).expect_err("gated");
-        let page = format!("accept its conditions at {}/org/gated", hub.endpoint());
+        let page = format!("{}/org/gated", hub.endpoint());
         assert!(told.contains("is gated") && told.contains(&page) && !told.contains("hf_"), "{told}");
     }
     download("org/gated", &as_user(&settings, "hf_right")).expect("with a token");
@@ -267,6 +267,85 @@ fn names_of_files_that_lead_elsewhere_are_refused() {
         assert!(told.contains("cannot be trusted with") && told.contains("the name leads out"), "{told}");
         assert!(contents(folder.path()).values().all(|bytes| bytes != b"evil"), "{bad}");
     }
+}
+
+/// Tags that are no digests, as plain servers give, say nothing of content: two files may share one.
+#[test]
+fn files_that_share_a_tag_do_not_share_their_bytes() {
+    let (hub, files, commit, folder, mut settings) = start();
+    for pinned in [false, true] {
+        settings.cache = folder.path().join(pinned.to_string());
+        if pinned {
+            hub.clear_faults();
+            let path = download(REPOSITORY, &settings).expect("download");
+            let mut registry = Registry::default();
+            registry.insert(preco_zoo::publish::entry(&path, Some((REPOSITORY, &commit))).expect("entry"));
+            std::fs::write(folder.path().join("registry.json"), registry.to_text()).expect("write");
+            settings.registry = Some(folder.path().join("registry.json"));
+            settings.cache = folder.path().join("fresh");
+        }
+        hub.fault(Fault::hub(Kind::WrongEtag("\"5f1e-5e2070\"".to_owned())).method("HEAD"));
+        let name = if pinned { "preco-test" } else { REPOSITORY };
+        let path = download(name, &settings).expect("the list's digests serve");
+        assert_eq!(contents(&path), files.iter().cloned().collect());
+        // The other host sends other bytes of the same length.
+        hub.fault(Fault::cdn(Kind::Garble).method("GET"));
+        settings.cache = folder.path().join(format!("garbled {pinned}"));
+        let told = download(name, &settings).expect_err("garbled");
+        assert!(told.contains("promised is SHA-256"), "{told}");
+    }
+}
+
+#[test]
+fn a_list_without_the_weights_is_no_model_and_is_not_remembered() {
+    let (hub, files, commit, _folder, settings) = start();
+    let list = r#"[{"type":"file","path":"config.json","oid":"OID","size":SIZE},{"type":"file","path":"preprocessor_config.json","oid":"OID2","size":SIZE2}]"#;
+    let bytes = |name: &str| files.iter().find(|(file, _)| file == name).expect(name).1.len().to_string();
+    let list = list.replace("SIZE2", &bytes("preprocessor_config.json")).replace("SIZE", &bytes("config.json"));
+    hub.fault(Fault::hub(Kind::Json(list.replace("OID2", "").replace("OID", ""))).path("/tree/"));
+    let told = download(REPOSITORY, &settings).expect_err("no weights");
+    assert!(told.contains("has no model.safetensors in org/preco-test@"), "{told}");
+    hub.clear_faults();
+    let path = download(&format!("{REPOSITORY}@{commit}"), &settings).expect("the whole list");
+    assert_eq!(contents(&path), files.into_iter().collect());
+}
+
+#[test]
+fn a_file_that_took_the_place_of_a_link_is_compared_too() {
+    let (_hub, files, _, _folder, mut settings) = start();
+    let path = download(REPOSITORY, &settings).expect("download");
+    let weights = path.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("read");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    std::fs::remove_file(&weights).expect("remove");
+    std::fs::write(&weights, bytes).expect("write");
+    settings.offline = true;
+    let told = download(REPOSITORY, &settings).expect_err("changed");
+    assert!(told.contains("model.safetensors has SHA-256"), "{told}");
+    settings.offline = false;
+    assert_eq!(contents(&download(REPOSITORY, &settings).expect("anew")), files.into_iter().collect());
+}
+
+#[test]
+fn shards_may_have_any_name_that_their_index_says() {
+    let (hub, mut files, _, _folder, settings) = start();
+    let (_, weights) = files.iter().find(|(name, _)| name == "model.safetensors").expect("weights").clone();
+    let names: Vec<String> = safetensors::SafeTensors::deserialize(&weights)
+        .expect("weights")
+        .names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let map: serde_json::Map<String, serde_json::Value> =
+        names.into_iter().map(|name| (name, "part_a.safetensors".into())).collect();
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map }).to_string();
+    files.retain(|(name, _)| name != "model.safetensors" && name != "SHA256SUMS");
+    files.push(("part_a.safetensors".to_owned(), weights));
+    files.push(("model.safetensors.index.json".to_owned(), index.into_bytes()));
+    hub.commit(REPOSITORY, &borrowed(&files));
+    let path = download(REPOSITORY, &settings).expect("download");
+    assert_eq!(contents(&path), files.into_iter().collect());
+    preco_zoo::from_pretrained(REPOSITORY).settings(settings).offline(true).embedder().expect("embedder");
 }
 
 #[test]

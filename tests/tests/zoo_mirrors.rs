@@ -2,7 +2,7 @@
 
 use preco_tests::hub::{Fault, Hub, Kind};
 use preco_tests::models::{borrowed, published};
-use preco_tests::zoo::{as_user, contents, download, settings};
+use preco_tests::zoo::{Heard, as_user, contents, download, settings};
 use preco_zoo::Registry;
 
 type Files = Vec<(String, Vec<u8>)>;
@@ -109,13 +109,37 @@ fn a_mirror_has_published_names_before_the_hub_and_the_registry_has_the_last_wor
     download("preco-test", &settings).expect("cached");
     assert!(hub.requests().is_empty());
 
+    // A mirror with other files, without them, or gone: it is told of, and the hub is asked.
     hub.plain("zoo/preco-test/config.json", b"{}");
-    settings.cache = folder.path().join("third");
-    let told = download("preco-test", &settings).expect_err("another file");
-    assert!(told.contains("cannot be trusted with config.json"), "{told}");
-    settings.mirror = Some(format!("{}/plain/empty", hub.endpoint()));
-    let path = download("preco-test", &settings).expect("a mirror without it leads on to the hub");
-    assert_eq!(contents(&path), files.into_iter().collect());
+    let gone = "http://127.0.0.1:9/zoo".to_owned();
+    for (at, mirror, words) in [
+        ("third", settings.mirror.clone().expect("a mirror"), "cannot be trusted with config.json"),
+        ("fourth", format!("{}/plain/empty", hub.endpoint()), "has no "),
+        ("fifth", gone, "Check the connection"),
+        ("sixth", format!("file://{}", folder.path().join("none").display()), "check the folder"),
+    ] {
+        (settings.cache, settings.mirror) = (folder.path().join(at), Some(mirror));
+        let heard = Heard::default();
+        let (path, _) = preco_zoo::download("preco-test", &settings, &heard).expect(at);
+        assert_eq!(contents(&path), files.iter().cloned().collect(), "{at}");
+        assert!(
+            heard.notes().iter().any(|note| note.contains(words) && note.contains("Asking the hub")),
+            "{:?}",
+            heard.notes()
+        );
+    }
+    // A folder is a mirror, and the registry has the last word on it as well.
+    let shelf = folder.path().join("a shelf/preco-test");
+    std::fs::create_dir_all(&shelf).expect("create");
+    for (name, bytes) in &files {
+        std::fs::write(shelf.join(name), bytes).expect("write");
+    }
+    hub.forget_requests();
+    let address = format!("file://{}", folder.path().join("a%20shelf").display());
+    (settings.cache, settings.mirror) = (folder.path().join("seventh"), Some(address));
+    let path = download("preco-test", &settings).expect("from the folder");
+    assert_eq!(contents(&path), files.iter().cloned().collect());
+    assert!(hub.requests().is_empty());
 }
 
 #[test]
@@ -128,6 +152,9 @@ fn an_address_of_a_file_is_a_folder() {
         std::fs::write(copy.join(name), bytes).expect("write");
     }
     assert_eq!(download(&format!("file://{}", copy.display()), &settings).expect("folder"), copy);
+    std::fs::write(copy.join("config.json"), b"{}").expect("write");
+    let told = download(&format!("file://{}", copy.display()), &settings).expect_err("changed");
+    assert!(told.contains("config.json has SHA-256"), "{told}");
     download("file:///no/such/folder", &settings).expect_err("not there");
     assert!(hub.requests().is_empty());
 }

@@ -11,16 +11,18 @@
 //! A blob appears whole, checked and under its own name, or not at all.
 
 mod checked;
+#[cfg(feature = "hub")]
 mod lock;
 mod scan;
 mod store;
 
 use std::path::{Path, PathBuf};
 
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
 use crate::name::{is_commit, is_plain, is_relative};
 
+#[cfg(feature = "hub")]
 pub(crate) use lock::Lock;
 pub use scan::{CachedModel, CachedRevision, delete, scan};
 
@@ -71,12 +73,17 @@ impl Repository {
         self.root().join(".preco").join(commit)
     }
 
-    /// The files of a snapshot that was fetched as a whole and still is.
-    pub(crate) fn whole(&self, commit: &str) -> Option<Vec<String>> {
+    /// The files of a snapshot that was fetched as a whole and still is, with their digests.
+    pub(crate) fn whole(&self, commit: &str) -> Option<Vec<(String, Digest)>> {
         let text = std::fs::read_to_string(self.record(commit)).ok()?;
-        let files: Vec<String> = text.lines().map(str::to_owned).collect();
+        let line = |line: &str| {
+            let (digits, file) = line.split_once("  ")?;
+            Some((file.to_owned(), Digest::of_etag(digits)?))
+        };
+        let files = text.lines().map(line).collect::<Option<Vec<_>>>()?;
         let folder = self.snapshot(commit);
-        let is_whole = !files.is_empty() && files.iter().all(|file| is_relative(file) && folder.join(file).exists());
+        let is_whole =
+            !files.is_empty() && files.iter().all(|(file, _)| is_relative(file) && folder.join(file).exists());
         is_whole.then_some(files)
     }
 }

@@ -49,7 +49,8 @@ pub fn scan(cache: &Path) -> Result<Vec<CachedModel>> {
         let mut refs: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let tips = folder.join("refs");
         for tip in files(&tips)? {
-            let commit = std::fs::read_to_string(&tip).map_err(Error::io("read", &tip))?.trim().to_owned();
+            // What is no text is none of the hub's, such as a desktop's notes on a folder.
+            let Ok(commit) = std::fs::read_to_string(&tip).map(|text| text.trim().to_owned()) else { continue };
             let name = tip.strip_prefix(&tips).unwrap_or(&tip).to_string_lossy().into_owned();
             refs.entry(commit).or_default().push(name);
         }
@@ -93,7 +94,9 @@ pub fn delete(cache: &Path, repository: &str, revision: Option<&str>) -> Result<
     let commit = commit.ok_or_else(|| not_found(format!("{repository}@{revision}")))?;
     let used = |commit: &str| -> Result<BTreeSet<PathBuf>> {
         let links = files(&place.snapshot(commit))?;
-        Ok(links.iter().filter_map(|link| std::fs::canonicalize(link).ok()).collect())
+        // By the links' own words: a blob that is itself a link leads out of the cache.
+        let blob = |link: &PathBuf| Some(place.blob(std::fs::read_link(link).ok()?.file_name()?.to_str()?));
+        Ok(links.iter().filter_map(blob).collect())
     };
     let mut alone = used(&commit)?;
     for other in known.revisions.iter().filter(|other| other.commit != commit && is_commit(&other.commit)) {
@@ -110,7 +113,7 @@ pub fn delete(cache: &Path, repository: &str, revision: Option<&str>) -> Result<
         }
     }
     remove(&place.snapshot(&commit))?;
-    for blob in blobs.iter().filter(|blob| blob.exists()) {
+    for blob in blobs.iter().filter(|blob| std::fs::symlink_metadata(blob).is_ok()) {
         std::fs::remove_file(blob).map_err(Error::io("remove", blob))?;
     }
     Ok(freed)
@@ -169,7 +172,7 @@ mod tests {
             repository.link(commit, "shared.txt", &blob("shared")).expect("link");
             repository.link(commit, "own/x.txt", &blob(own)).expect("link");
         }
-        repository.write_ref("main", &commits[1]).expect("ref");
+        repository.write_ref_of(crate::part::Part::All, "main", &commits[1]).expect("ref");
         let models = scan(cache.path()).expect("scan");
         assert_eq!((models.len(), models[0].repository.as_str(), models[0].bytes), (1, "org/a--b", 9));
         assert_eq!((models[0].revisions[1].bytes, &models[0].revisions[1].refs), (8, &vec!["main".to_owned()]));

@@ -5,7 +5,10 @@ use std::path::Path;
 use preco_core::files::write_atomic;
 
 use super::{Repository, make_parent};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
+#[cfg(any(feature = "hub", test))]
+use crate::part::Part;
 
 impl Repository {
     /// Makes `file` of the snapshot of `commit` the blob called `etag`, which is there.
@@ -22,14 +25,24 @@ impl Repository {
         point(&link, &target, &blob).map_err(Error::io("write", &link))
     }
 
-    /// Remembers what commit a branch or tag is.
-    pub(crate) fn write_ref(&self, revision: &str, commit: &str) -> Result<()> {
+    /// Remembers what commit a branch or tag is. One that is here as a whole is not given up for a `part` of another.
+    #[cfg(any(feature = "hub", test))]
+    pub(crate) fn write_ref_of(&self, part: Part, revision: &str, commit: &str) -> Result<()> {
+        if part != Part::All && self.commit_of(revision).is_some_and(|known| self.whole(&known).is_some()) {
+            return Ok(());
+        }
+        self.write_ref(revision, commit)
+    }
+
+    #[cfg(any(feature = "hub", test))]
+    fn write_ref(&self, revision: &str, commit: &str) -> Result<()> {
         self.write(&self.root().join("refs").join(revision), commit)
     }
 
-    /// Remembers that the snapshot of `commit` has these files and is whole.
-    pub(crate) fn write_record(&self, commit: &str, files: &[&str]) -> Result<()> {
-        self.write(&self.record(commit), &files.join("\n"))
+    /// Remembers that the snapshot of `commit` is whole with these files and digests.
+    pub(crate) fn write_record(&self, commit: &str, files: &[(&str, Digest)]) -> Result<()> {
+        let line = |(file, digest): &(&str, Digest)| format!("{}  {file}\n", digest.digits());
+        self.write(&self.record(commit), &files.iter().map(line).collect::<String>())
     }
 
     /// Keeps `bytes` as the blob called `etag`.
@@ -81,14 +94,22 @@ mod tests {
             repository.link(&commit, file, &etag).expect("link");
             repository.link(&commit, file, &etag).expect("link again");
         }
-        repository.write_ref("refs/pr/1", &commit).expect("ref");
+        repository.write_ref_of(Part::All, "refs/pr/1", &commit).expect("ref");
         assert_eq!(repository.commit_of("refs/pr/1"), Some(commit.clone()));
         assert_eq!((repository.commit_of("main"), repository.commit_of(&commit)), (None, Some(commit.clone())));
         assert_eq!(repository.whole(&commit), None);
-        repository.write_record(&commit, &["config.json", "a/b/c.txt"]).expect("record");
+        let other = "b".repeat(40);
+        repository.write_ref_of(Part::Descriptions, "refs/pr/1", &other).expect("ref");
+        assert_eq!(repository.commit_of("refs/pr/1"), Some(other.clone()), "no whole snapshot was there");
+        repository.write_ref_of(Part::All, "refs/pr/1", &commit).expect("ref");
+        let digest = |text: &str| Digest::Sha256(crate::sha256(text.as_bytes()));
+        let files = [("config.json", digest("{}")), ("a/b/c.txt", digest("c"))];
+        repository.write_record(&commit, &files).expect("record");
+        repository.write_ref_of(Part::Descriptions, "refs/pr/1", &other).expect("ref");
+        assert_eq!(repository.commit_of("refs/pr/1"), Some(commit.clone()), "a whole one is kept");
         std::fs::rename(&cache, &moved).expect("move");
         assert_eq!(std::fs::read_to_string(of(&moved).snapshot(&commit).join("a/b/c.txt")).expect("read"), "c");
-        assert_eq!(of(&moved).whole(&commit).expect("whole").len(), 2);
+        assert_eq!(of(&moved).whole(&commit).expect("whole")[1], ("a/b/c.txt".to_owned(), digest("c")));
         std::fs::remove_file(of(&moved).blob(&crate::sha256(b"c"))).expect("remove");
         assert_eq!(of(&moved).whole(&commit), None, "a link to nothing is no file");
     }

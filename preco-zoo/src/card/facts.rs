@@ -77,7 +77,7 @@ impl Facts {
             ("commit", &self.commit),
             ("limits", &self.limits),
         ] {
-            if text.trim().is_empty() {
+            if !says_something(text) {
                 return missing(key);
             }
         }
@@ -88,12 +88,17 @@ impl Facts {
             return missing("figures");
         }
         for figure in &self.figures {
-            if [&figure.what, &figure.value, &figure.split].iter().any(|text| text.trim().is_empty()) {
+            if [&figure.what, &figure.value, &figure.split].iter().any(|text| !says_something(text)) {
                 return missing("what, value or split of a figure");
             }
         }
         Ok(())
     }
+}
+
+/// False for blanks and for marks alone, such as `???`.
+fn says_something(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric) && text.trim() != "TODO"
 }
 
 #[cfg(test)]
@@ -136,6 +141,7 @@ pub(crate) mod tests {
         for (gap, key) in [
             (Facts { licence: String::new(), ..facts() }, "licence"),
             (Facts { limits: " ".to_owned(), ..facts() }, "limits"),
+            (Facts { commit: "???".to_owned(), ..facts() }, "commit"),
             (Facts { is_toy: None, ..facts() }, "is-toy"),
             (Facts { figures: vec![], ..facts() }, "figures"),
             (Facts { figures: vec![Figure::default()], ..facts() }, "split of a figure"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::settings::Settings;
 
 /// The longest pause that the other side may ask for.
@@ -24,13 +25,14 @@ pub(super) enum Failure {
 /// Attempts, and the pauses between them.
 pub(super) struct Patience<'a> {
     settings: &'a Settings,
+    progress: &'a dyn Progress,
     place: String,
     failed: usize,
 }
 
 impl<'a> Patience<'a> {
-    pub(super) fn new(settings: &'a Settings, place: String) -> Self {
-        Self { settings, place, failed: 0 }
+    pub(super) fn new(settings: &'a Settings, progress: &'a dyn Progress, place: String) -> Self {
+        Self { settings, progress, place, failed: 0 }
     }
 
     /// Something went well: the failures so far count no more.
@@ -47,36 +49,34 @@ impl<'a> Patience<'a> {
         let is_over = self.failed > self.settings.retries;
         let mut pause = self.settings.first_pause * 2u32.saturating_pow(self.failed.min(16) as u32 - 1);
         let place = self.place.clone();
-        match failure {
+        let reason = match failure {
             Failure::Final(error) => return Err(error),
             Failure::RateLimited(retry_after) => {
                 if is_over || retry_after.is_some_and(|asked| asked > LONGEST_PAUSE) {
                     return Err(Error::RateLimited { place, retry_after });
                 }
                 pause = pause.max(retry_after.unwrap_or_default());
+                "it takes no more requests for now".to_owned()
             }
-            Failure::Transient(reason) if is_over => return Err(Error::Network { place, reason }),
-            Failure::Range if is_over => {
-                return Err(Error::Network { place, reason: "it refuses a range of bytes".to_owned() });
-            }
-            Failure::Transient(reason) => tracing::debug!(place, reason, "another attempt"),
-            Failure::Range => {}
+            Failure::Transient(reason) => reason,
+            Failure::Range => "it refuses a range of bytes".to_owned(),
+        };
+        if is_over {
+            return Err(Error::Network { place, reason });
+        }
+        if self.failed == 2 {
+            self.progress.note(&format!("{place}: {reason}; trying again"));
         }
         tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         Ok(())
     }
 
     /// Repeats `request` while its failures are transient.
-    pub(super) async fn with<T>(
-        settings: &Settings,
-        place: String,
-        mut request: impl AsyncFnMut() -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        let mut patience = Patience::new(settings, place);
+    pub(super) async fn with<T>(mut self, mut request: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Error> {
         loop {
-            match within(settings.timeout, request()).await {
+            match within(self.settings.timeout, request()).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => patience.bear(failure).await?,
+                Err(failure) => self.bear(failure).await?,
             }
         }
     }
@@ -91,37 +91,69 @@ pub(super) async fn within<T>(
     tokio::time::timeout(silence, request).await.unwrap_or_else(|_| Err(told()))
 }
 
-/// What an answer's status is, where it is no success. `what` was asked of `place`; `page` is where access is asked for.
-pub(super) fn refused(
-    place: &str,
-    what: &str,
-    page: &str,
-    status: u16,
-    code: &str,
-    retry_after: Option<Duration>,
-) -> Failure {
-    let (place, what) = (place.to_owned(), what.to_owned());
-    let access = |hint: String| Failure::Final(Error::Access { place: place.clone(), what: what.clone(), hint });
-    let not_found = |hint: &str| {
-        Failure::Final(Error::NotFound { place: place.clone(), what: what.clone(), hint: hint.to_owned() })
-    };
-    match (status, code) {
-        (401 | 403, "GatedRepo") => {
-            access(format!("the repository is gated; accept its conditions at {page}, then set HF_TOKEN"))
+/// An answer that is no success.
+pub(super) struct Refusal<'a> {
+    /// Who answered.
+    pub place: &'a str,
+    /// What was asked for.
+    pub what: &'a str,
+    /// Where access is asked for.
+    pub page: &'a str,
+    /// Whether a token went with the question; `None` where none ever does.
+    pub has_token: Option<bool>,
+    /// The status.
+    pub status: u16,
+    /// The hub's own word for it.
+    pub code: &'a str,
+    /// When it says to come back.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal<'_> {
+    /// What it is.
+    pub(super) fn failure(&self) -> Failure {
+        let (place, what) = (self.place.to_owned(), self.what.to_owned());
+        let access = |hint: String| Failure::Final(Error::Access { place: place.clone(), what: what.clone(), hint });
+        let not_found = |hint: &str| {
+            Failure::Final(Error::NotFound { place: place.clone(), what: what.clone(), hint: hint.to_owned() })
+        };
+        let page = self.page;
+        match (self.status, self.code, self.has_token) {
+            (401 | 403, _, None) => access("it is not open to everyone; ask who keeps it".to_owned()),
+            (401 | 403, "GatedRepo", Some(true)) => access(format!(
+                "the repository is gated, and the token's user has not been let in; accept its conditions at {page}"
+            )),
+            (401 | 403, "GatedRepo", _) => {
+                access(format!("the repository is gated; accept its conditions at {page}, then set HF_TOKEN"))
+            }
+            (401 | 404, "RepoNotFound", Some(true)) => {
+                not_found(", or it is private and the token's user may not see it: check the name, then the token")
+            }
+            (401, "RepoNotFound", _) => not_found(
+                ", or it is private: check the name; for a private repository set HF_TOKEN to a token that may read it",
+            ),
+            (401, _, Some(true)) => access("it does not know the token (HF_TOKEN); make a new one".to_owned()),
+            (401, _, _) => access("it wants to know who asks; set HF_TOKEN to a token that may read it".to_owned()),
+            (403, _, Some(true)) => {
+                access(format!("the token has no right to it; give it one, or ask for access at {page}"))
+            }
+            (403, _, _) => access(format!("set HF_TOKEN to a token that has the right, or ask for access at {page}")),
+            (404, "RevisionNotFound", _) => {
+                not_found(": the repository has no such revision; its page lists branches and tags")
+            }
+            (404, "EntryNotFound", _) => not_found(": the revision has no such file"),
+            (404, ..) => not_found("; check the name"),
+            (409 | 412, ..) => {
+                let what = format!("{what}: somebody wrote to it meanwhile; nothing was written, run again");
+                Failure::Final(Error::Card { what })
+            }
+            (416, ..) => Failure::Range,
+            (429, ..) => Failure::RateLimited(self.retry_after),
+            (408 | 500.., ..) => Failure::Transient(format!("answers {} to {what}", self.status)),
+            (status, ..) => {
+                let reason = format!("it answers with status {status}");
+                Failure::Final(Error::Corrupt { place, file: what, reason })
+            }
         }
-        (401, "RepoNotFound") => not_found(
-            ", or it is private: check the name; for a private repository set HF_TOKEN to a token that may read it",
-        ),
-        (401, _) => access("it wants to know who asks; set HF_TOKEN to a token that may read it".to_owned()),
-        (403, _) => access(format!("the token has no right to it; give it one, or ask for access at {page}")),
-        (404, "RevisionNotFound") => {
-            not_found(": the repository has no such revision; its page lists branches and tags")
-        }
-        (404, "EntryNotFound") => not_found(": the revision has no such file"),
-        (404, _) => not_found("; check the name"),
-        (416, _) => Failure::Range,
-        (429, _) => Failure::RateLimited(retry_after),
-        (408 | 500.., _) => Failure::Transient(format!("answers {status} to {what}")),
-        _ => Failure::Final(Error::Corrupt { place, file: what, reason: format!("it answers with status {status}") }),
     }
 }

@@ -5,11 +5,12 @@
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
-use hf_hub::repository::{HFRepository, RepoTreeEntry, RepoTypeModel};
+use hf_hub::repository::{HFRepository, RepoTypeModel};
 use hf_hub::{HFClient, HFError, split_id};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER};
+use serde::Deserialize;
 
-use super::failure::{Failure, Patience, refused};
+use super::failure::{Failure, Patience, Refusal};
 use super::{Opened, Remote, Wanted, transfer};
 use crate::cache::Repository;
 use crate::digest::Digest;
@@ -18,7 +19,7 @@ use crate::name::{is_commit, is_relative};
 use crate::part::Part;
 use crate::progress::Progress;
 use crate::registry::Entry;
-use crate::settings::Settings;
+use crate::settings::{Settings, shown};
 
 /// Redirects within the hub, such as to a repository's new name.
 const MOST_REDIRECTS: usize = 5;
@@ -28,9 +29,40 @@ const MOST_FILES: usize = 10_000;
 /// A repository of a hub.
 pub(crate) struct Hub<'a> {
     pub(super) settings: &'a Settings,
+    pub(super) progress: &'a dyn Progress,
     pub(super) client: HFClient,
     pub(super) name: String,
     http: reqwest::Client,
+}
+
+/// A file of a commit.
+pub(super) struct Listed {
+    /// Its name in the repository.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its digest: SHA-256 of a large file, git's of one that lies in git.
+    pub digest: Option<Digest>,
+}
+
+/// An entry of the hub's list of files.
+#[derive(Deserialize)]
+struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    #[serde(default)]
+    oid: String,
+    #[serde(default)]
+    size: u64,
+    lfs: Option<LargeFile>,
+}
+
+/// What the list says of a large file, whose entry is a pointer.
+#[derive(Deserialize)]
+struct LargeFile {
+    /// SHA-256.
+    oid: String,
 }
 
 /// What the hub says of a file.
@@ -44,8 +76,8 @@ impl<'a> Hub<'a> {
     ///
     /// # Errors
     /// [`Error::Name`] for an endpoint that is no address.
-    pub(crate) fn new(settings: &'a Settings, repository: &str) -> Result<Self> {
-        let wrong = |reason: String| Error::Name { name: settings.endpoint.clone(), reason };
+    pub(crate) fn new(settings: &'a Settings, repository: &str, progress: &'a dyn Progress) -> Result<Self> {
+        let wrong = |reason: String| Error::Name { name: shown(&settings.endpoint), reason };
         if !settings.endpoint.starts_with("http://") && !settings.endpoint.starts_with("https://") {
             return Err(wrong("the hub's address begins with https:// (HF_ENDPOINT, --endpoint)".to_owned()));
         }
@@ -69,7 +101,7 @@ impl<'a> Hub<'a> {
             .retry_max_attempts(0)
             .build()
             .map_err(|error| wrong(format!("the hub's address cannot be used: {error}")))?;
-        Ok(Self { settings, client, name: repository.to_owned(), http })
+        Ok(Self { settings, progress, client, name: repository.to_owned(), http })
     }
 
     pub(super) fn repository(&self) -> HFRepository<RepoTypeModel> {
@@ -78,7 +110,11 @@ impl<'a> Hub<'a> {
     }
 
     fn page(&self) -> String {
-        format!("{}/{}", self.settings.endpoint, self.name)
+        format!("{}/{}", self.place(), self.name)
+    }
+
+    pub(super) fn patience(&self) -> Patience<'a> {
+        Patience::new(self.settings, self.progress, self.place())
     }
 
     /// The commit that `revision` is.
@@ -87,7 +123,7 @@ impl<'a> Hub<'a> {
         let request = async || {
             self.repository().info().revision(revision).send().await.map_err(|error| self.failure(&what, error))
         };
-        let sha = Patience::with(self.settings, self.place(), request).await?.sha.unwrap_or_default();
+        let sha = self.patience().with(request).await?.sha.unwrap_or_default();
         if !is_commit(&sha) {
             let reason = format!("it says that {revision} is commit {sha:?}, which is none");
             return Err(Error::Corrupt { place: self.place(), file: what, reason });
@@ -99,34 +135,84 @@ impl<'a> Hub<'a> {
         Ok(sha)
     }
 
-    /// The files of `commit` with their lengths, and git's object where the file itself lies in git.
-    pub(super) async fn files(&self, commit: &str) -> Result<Vec<(String, u64, Option<String>)>> {
+    /// The files of `commit`.
+    ///
+    /// Asked for without hf-hub, which would send the token wherever the next page is said to be, and which does not read
+    /// the digests of large files.
+    pub(super) async fn files(&self, commit: &str) -> Result<Vec<Listed>> {
         let what = format!("the files of {}", self.name);
-        let request = async || {
-            let repository = self.repository();
-            let tree = repository.list_tree().revision(commit).recursive(true).limit(MOST_FILES).send();
-            let tree = tree.map_err(|error| self.failure(&what, error))?;
-            tree.try_collect::<Vec<RepoTreeEntry>>().await.map_err(|error| self.failure(&what, error))
+        let corrupt = |reason: &str| {
+            Failure::Final(Error::Corrupt { place: self.place(), file: what.clone(), reason: reason.to_owned() })
         };
-        let entries = Patience::with(self.settings, self.place(), request).await?;
+        let base = format!("{}/api/models/{}/tree/{commit}?recursive=true", self.settings.endpoint, self.name);
+        let mut next = reqwest::Url::parse(&base).ok();
         let mut files = Vec::new();
-        for entry in entries {
-            let RepoTreeEntry::File { oid, size, path, lfs, xet_hash, .. } = entry else { continue };
-            if !is_relative(&path) {
-                let reason = "the name leads out of the repository's folder, or is none on some system".to_owned();
-                return Err(Error::Corrupt { place: self.place(), file: format!("{path:?}"), reason });
+        while let Some(url) = next.take() {
+            let request = async || {
+                let answer = self.ask(self.http.get(url.clone())).send().await.map_err(transport)?;
+                let (status, headers) = (answer.status(), answer.headers().clone());
+                if !status.is_success() {
+                    return Err(self.refusal(&what, status.as_u16(), &headers));
+                }
+                let text = answer.text().await.map_err(transport)?;
+                let entries: Vec<TreeEntry> = serde_json::from_str(&text)
+                    .map_err(|error| corrupt(&format!("its list of files is none: {error}")))?;
+                Ok((entries, next_page(&headers)))
+            };
+            let (entries, link) = self.patience().with(request).await?;
+            if let Some(link) = link {
+                let page = url.join(&link).ok().filter(|page| page.origin() == url.origin());
+                next = Some(page.ok_or_else(|| as_error(corrupt("its list of files goes on at another host")))?);
             }
-            let object = (lfs.is_none() && xet_hash.is_none()).then_some(oid);
-            files.push((path, size, object));
+            for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
+                let file = format!("{:?}", entry.path);
+                if !is_relative(&entry.path) {
+                    let reason = "the name leads out of the repository's folder, or is none on some system".to_owned();
+                    return Err(Error::Corrupt { place: self.place(), file, reason });
+                }
+                let digest = match &entry.lfs {
+                    Some(large) => Digest::of_etag(&large.oid),
+                    None => Digest::of_etag(&entry.oid),
+                };
+                files.push(Listed { path: entry.path, bytes: entry.size, digest });
+            }
+            if files.len() > MOST_FILES {
+                return Err(as_error(corrupt(&format!("it has more than {MOST_FILES} files"))));
+            }
         }
         Ok(files)
+    }
+
+    /// A request with the token, if there is one.
+    fn ask(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let value =
+            self.settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {}", token.secret())));
+        match value {
+            Some(Ok(mut value)) => {
+                value.set_sensitive(true);
+                request.header(AUTHORIZATION, value)
+            }
+            _ => request,
+        }
+    }
+
+    /// What an answer that is no success is.
+    fn refusal(&self, what: &str, status: u16, headers: &HeaderMap) -> Failure {
+        let pause = header(headers, RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
+        let code = header(headers, "x-error-code").unwrap_or_default();
+        self.refused(what, status, &code, pause.map(std::time::Duration::from_secs))
+    }
+
+    fn refused(&self, what: &str, status: u16, code: &str, retry_after: Option<std::time::Duration>) -> Failure {
+        let (place, page, has_token) = (&self.place(), &self.page(), Some(self.settings.token.is_some()));
+        Refusal { place, what, page, has_token, status, code, retry_after }.failure()
     }
 
     /// What the hub says of a file, itself: behind its redirect stands another host, which knows nothing of tags.
     pub(super) async fn head(&self, commit: &str, file: &str) -> Result<Head> {
         let what = format!("{file} of {}", self.name);
         let request = async || self.head_once(commit, file, &what).await;
-        Patience::with(self.settings, self.place(), request).await
+        self.patience().with(request).await
     }
 
     async fn head_once(&self, commit: &str, file: &str, what: &str) -> Result<Head, Failure> {
@@ -137,13 +223,7 @@ impl<'a> Hub<'a> {
         let mut url = reqwest::Url::parse(&base).map_err(|_| corrupt("its address is none"))?;
         url.path_segments_mut().map_err(|()| corrupt("its address is none"))?.extend(file.split('/'));
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = self.http.head(url.clone());
-            if let Some(token) = &self.settings.token
-                && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
-            {
-                value.set_sensitive(true);
-                request = request.header(AUTHORIZATION, value);
-            }
+            let request = self.ask(self.http.head(url.clone()));
             let answer = request.send().await.map_err(transport)?;
             let (status, headers) = (answer.status(), answer.headers());
             let text = |name: &str| header(headers, name);
@@ -171,99 +251,113 @@ impl<'a> Hub<'a> {
                 url = next.ok_or_else(|| corrupt("it leads to another host without the file's tag (ETag)"))?;
                 continue;
             }
-            let pause = text(RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
-            let pause = pause.map(std::time::Duration::from_secs);
-            let code = text("x-error-code").unwrap_or_default();
-            return Err(refused(&self.place(), what, &self.page(), status.as_u16(), &code, pause));
+            return Err(self.refusal(what, status.as_u16(), headers));
         }
         Err(corrupt("it redirects without end"))
     }
 
-    /// Brings a part of a revision into the cache, whole and compared; `pinned` says more of them.
-    /// Returns the commit.
-    pub(crate) async fn snapshot(
-        &self,
-        revision: &str,
-        pinned: Option<&Entry>,
-        part: Part,
-        progress: &dyn Progress,
-    ) -> Result<String> {
+    /// Brings a part of a revision into the cache, whole and compared; `pinned` says more of the files. Returns the commit.
+    pub(crate) async fn snapshot(&self, revision: &str, pinned: Option<&Entry>, part: Part) -> Result<String> {
         let commit = if is_commit(revision) { revision.to_owned() } else { self.commit(revision).await? };
         let cache = Repository::new(&self.settings.cache, &self.name);
-        let mut files: Vec<String> = Vec::new();
-        for (file, size, object) in self.files(&commit).await? {
-            if !part.wants(&file) {
-                continue;
+        let folder = cache.snapshot(&commit);
+        let files = self.files(&commit).await?;
+        let mut here: Vec<(&str, Digest)> = Vec::new();
+        for listed in files.iter().filter(|listed| part.wants(&listed.path)) {
+            if let Some(digest) = self.bring(listed, &commit, pinned, &cache).await? {
+                here.push((&listed.path, digest));
             }
-            let corrupt = |reason: String| Error::Corrupt { place: self.place(), file: file.clone(), reason };
-            let known = pinned.and_then(|entry| entry.file(&file));
-            if pinned.is_some() && known.is_none() {
-                continue;
-            }
-            let promised = known.map(|known| Digest::Sha256(known.sha256.clone()));
-            if cache.snapshot(&commit).join(&file).exists() && cache.check(&commit, &file, promised.clone()).is_ok() {
-                files.push(file);
-                continue;
-            }
-            let head = self.head(&commit, &file).await?;
-            if head.bytes != size || known.is_some_and(|known| known.bytes != size) {
-                let lengths = known.map_or(String::new(), |known| format!("; the registry says {}", known.bytes));
-                return Err(corrupt(format!("its length is {} here and {size} there{lengths}", head.bytes)));
-            }
-            if let Some(object) = &object
-                && Digest::of_etag(object).is_some()
-                && *object != head.etag
-            {
-                return Err(corrupt(format!("its tag is {} here and {object} there", head.etag)));
-            }
-            let listed = || object.as_deref().and_then(Digest::of_etag);
-            let digest = promised.or_else(|| Digest::of_etag(&head.etag)).or_else(listed);
-            if digest.is_none() {
-                progress.note(&format!("{file}: {} names no digest of it, its length alone is compared", self.place()));
-            }
-            let wanted = Wanted { file: &file, bytes: Some(size), digest };
-            let from = Revision { hub: self, commit: &commit };
-            transfer::fetch(&from, &wanted, &cache, &head.etag, self.settings, progress).await?;
-            // A pinned file has been compared with the registry; its tag promises as much.
-            if let Some(tag) = Digest::of_etag(&head.etag)
-                && let Err(Error::Digest { found, wanted, .. }) = cache.check_file(&cache.blob(&head.etag), &tag)
-            {
-                let blob = cache.blob(&head.etag);
-                std::fs::remove_file(&blob).map_err(Error::io("remove", &blob))?;
-                return Err(corrupt(format!("what it sends has {found}, its tag promises {wanted}")));
-            }
-            cache.link(&commit, &file, &head.etag)?;
-            files.push(file);
         }
-        if let Some(missing) = pinned
-            .and_then(|entry| entry.files.iter().find(|file| !files.contains(&file.name) && part.wants(&file.name)))
+        // Shards have any names; their index knows them.
+        for listed in files.iter().filter(|listed| part.is_shard_of(&folder, &listed.path) && !part.wants(&listed.path))
         {
-            let what = format!("{} in {}@{commit}", missing.name, self.name);
-            let hint = ", which the registry lists: update this program".to_owned();
-            return Err(Error::NotFound { place: self.place(), what, hint });
+            if let Some(digest) = self.bring(listed, &commit, pinned, &cache).await? {
+                here.push((&listed.path, digest));
+            }
         }
-        if files.is_empty() {
-            let what = format!("a model in {}@{commit}", self.name);
-            return Err(Error::NotFound {
-                place: self.place(),
-                what,
-                hint: ": it has no file that this program reads".to_owned(),
-            });
+        let missing = |file: &str| Error::NotFound {
+            place: self.place(),
+            what: format!("{file} in {}@{commit}", self.name),
+            hint: ": without it this is no model of PReCo's".to_owned(),
+        };
+        if let Some(file) = pinned
+            .into_iter()
+            .flat_map(|entry| &entry.files)
+            .find(|file| part.wants(&file.name) && !here.iter().any(|(known, _)| *known == file.name))
+        {
+            return Err(missing(&file.name));
+        }
+        part.missing_in(&folder).map_or(Ok(()), |file| Err(missing(&file)))?;
+        // All of them once more: of two files that share a blob, one would be wrong now.
+        for (file, digest) in &here {
+            cache.check(&commit, file, Some(digest.clone()))?;
+        }
+        if part == Part::All {
+            cache.write_record(&commit, &here)?;
         }
         if !is_commit(revision) {
-            cache.write_ref(revision, &commit)?;
-        }
-        let names: Vec<&str> = files.iter().map(String::as_str).collect();
-        if part == Part::All {
-            cache.write_record(&commit, &names)?;
+            cache.write_ref_of(part, revision, &commit)?;
         }
         Ok(commit)
+    }
+
+    /// Brings a file into the cache and returns what it was compared with; `None` for one that the registry does not list.
+    async fn bring(
+        &self,
+        listed: &Listed,
+        commit: &str,
+        pinned: Option<&Entry>,
+        cache: &Repository,
+    ) -> Result<Option<Digest>> {
+        let Listed { path: file, bytes, digest } = listed;
+        let corrupt = |reason: String| Error::Corrupt { place: self.place(), file: file.clone(), reason };
+        let known = pinned.and_then(|entry| entry.file(file));
+        if pinned.is_some() && known.is_none() {
+            return Ok(None);
+        }
+        let promised = known.map(|known| Digest::Sha256(known.sha256.clone()));
+        let wanted = promised.or_else(|| digest.clone());
+        if let Some(wanted) = &wanted
+            && cache.snapshot(commit).join(file).exists()
+            && cache.check(commit, file, Some(wanted.clone())).is_ok()
+        {
+            return Ok(Some(wanted.clone()));
+        }
+        let head = self.head(commit, file).await?;
+        if head.bytes != *bytes || known.is_some_and(|known| known.bytes != *bytes) {
+            let lengths = known.map_or(String::new(), |known| format!("; the registry says {}", known.bytes));
+            return Err(corrupt(format!("its length is {} here and {bytes} there{lengths}", head.bytes)));
+        }
+        let tag = Digest::of_etag(&head.etag);
+        if let (Some(listed), Some(tag)) = (digest, &tag)
+            && listed != tag
+        {
+            return Err(corrupt(format!("it is {tag} here and {listed} there")));
+        }
+        let Some(wanted) = wanted.or_else(|| tag.clone()) else {
+            return Err(corrupt("there is no digest of it, so nobody could tell whether it is right".to_owned()));
+        };
+        // Named as Python names it where the tag is a digest; else two files could share a name.
+        let name = if tag.is_some() { head.etag.clone() } else { wanted.digits().to_owned() };
+        let from = Revision { hub: self, commit };
+        let asked = Wanted { file, bytes: Some(*bytes), digest: Some(wanted.clone()) };
+        transfer::fetch(&from, &asked, cache, &name, self.settings, self.progress).await?;
+        // A pinned file has been compared with the registry; its tag promises as much.
+        let blob = cache.blob(&name);
+        if let Some(tag) = tag
+            && let Err(Error::Digest { found, wanted, .. }) = cache.check_file(&blob, &tag)
+        {
+            std::fs::remove_file(&blob).map_err(Error::io("remove", &blob))?;
+            return Err(corrupt(format!("what it sends has {found}, its tag promises {wanted}")));
+        }
+        cache.link(commit, file, &name)?;
+        Ok(Some(wanted))
     }
 
     /// What an error of hf-hub is.
     pub(super) fn failure(&self, what: &str, error: HFError) -> Failure {
         let of = |status: u16, code: Option<&str>, retry_after| {
-            refused(&self.place(), what, &self.page(), status, code.unwrap_or_default(), retry_after)
+            self.refused(what, status, code.unwrap_or_default(), retry_after)
         };
         match error {
             HFError::RateLimited { retry_after, .. } => Failure::RateLimited(retry_after),
@@ -315,7 +409,7 @@ impl Remote for Revision<'_> {
 
 impl Hub<'_> {
     pub(super) fn place(&self) -> String {
-        self.settings.endpoint.clone()
+        shown(&self.settings.endpoint)
     }
 }
 
@@ -332,6 +426,21 @@ pub(super) fn transport(error: reqwest::Error) -> Failure {
         source = cause.source();
     }
     Failure::Transient(words)
+}
+
+/// The end of a request.
+fn as_error(failure: Failure) -> Error {
+    match failure {
+        Failure::Final(error) => error,
+        other => Error::Network { place: "the hub".to_owned(), reason: format!("{other:?}") },
+    }
+}
+
+/// Where a list goes on: `Link: <address>; rel="next"`.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let links = header(headers, LINK.as_str())?;
+    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    Some(next.split_once('<')?.1.split_once('>')?.0.to_owned())
 }
 
 /// A header as text.

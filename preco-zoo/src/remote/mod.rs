@@ -18,7 +18,7 @@ use futures_util::stream::LocalBoxStream;
 
 pub(crate) use hub::Hub;
 pub(crate) use mirror::fetch as fetch_mirror;
-pub use push::{Pushed, push};
+pub use push::{Pushed, check_tag, push};
 pub(crate) use runtime::block_on;
 
 use crate::digest::Digest;

@@ -10,6 +10,7 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use super::failure::Failure;
 use super::{Opened, Remote};
 use crate::error::{Error, Result};
+use crate::settings::shown;
 
 /// A folder in a bucket.
 pub(super) struct Bucket {
@@ -21,12 +22,12 @@ pub(super) struct Bucket {
 impl Bucket {
     /// The folder at `address`.
     pub(super) fn open(address: &str) -> Result<Self> {
-        let wrong = |reason: String| Error::Name { name: address.to_owned(), reason };
+        let wrong = |reason: String| Error::Name { name: shown(address), reason };
         let url = reqwest::Url::parse(address).map_err(|error| wrong(error.to_string()))?;
         let variables = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
         let (store, folder) =
             object_store::parse_url_opts(&url, variables).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { store, folder, address: address.to_owned() })
+        Ok(Self { store, folder, address: shown(address) })
     }
 
     fn failure(&self, file: &str, error: object_store::Error) -> Failure {

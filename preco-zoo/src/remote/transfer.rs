@@ -37,7 +37,9 @@ pub(super) async fn fetch(
             Err(error) => return Err(error),
         }
     }
-    let part = PathBuf::from(format!("{}.incomplete", blob.display()));
+    let mut part = blob.clone().into_os_string();
+    part.push(".incomplete");
+    let part = PathBuf::from(part);
     receive(remote, wanted, &part, settings, progress).await?;
     let file = File::open(&part).map_err(Error::io("open", &part))?;
     file.sync_all().map_err(Error::io("write", &part))?;
@@ -58,7 +60,7 @@ async fn receive(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut patience = Patience::new(settings, remote.place());
+    let mut patience = Patience::new(settings, progress, remote.place());
     let mut thrown_away = 0;
     let begun = length(part).filter(|have| wanted.bytes.is_none_or(|bytes| *have <= bytes)).unwrap_or(0);
     progress.begin(wanted.file, wanted.bytes.unwrap_or(0), begun);
@@ -172,6 +174,10 @@ struct Part {
 
 impl Part {
     fn open(path: &Path) -> Result<Self> {
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            // Whatever it is, it is none of ours, and what it leads to is not to be written.
+            std::fs::remove_file(path).map_err(Error::io("remove", path))?;
+        }
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
         let have = file.metadata().map_err(Error::io("read", path))?.len();
         Ok(Self { file, path: path.into(), have })

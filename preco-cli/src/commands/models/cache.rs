@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use preco_zoo::{CachedModel, CachedRevision, Name, delete_cached, scan_cache};
+use preco_zoo::{CachedModel, CachedRevision, Name, delete_cached, scan_cache, shown};
 use serde::Serialize;
 
 use crate::hub::{Hub, megabytes};
@@ -45,7 +45,7 @@ pub(crate) fn execute(args: &Args) -> Result<Cache> {
     Ok(Cache {
         models: scan_cache(&settings.cache)?,
         path: settings.cache,
-        endpoint: settings.endpoint,
+        endpoint: shown(&settings.endpoint),
         offline: settings.offline,
         token: settings.token.is_some(),
         freed_bytes,

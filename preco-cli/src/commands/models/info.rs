@@ -1,12 +1,13 @@
 //! `models info`: what a model is.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::Result;
 use preco_core::backbones::swin::Swin;
 use preco_core::nn::params::Layout;
 use preco_core::spec::{ModelSpec, Preprocess};
-use preco_zoo::{Entry, Facts, File, Name, Registry};
+use preco_zoo::{Entry, Facts, Name, Registry, parse_sums};
 use serde::Serialize;
 
 use crate::hub::{Display, Hub};
@@ -43,7 +44,17 @@ pub(crate) struct Info {
     /// Absent where the model has no card.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<Facts>,
-    files: Vec<File>,
+    files: Vec<Listed>,
+}
+
+/// A file of it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    /// Absent where the file is not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    sha256: String,
 }
 
 /// Runs the command.
@@ -52,14 +63,36 @@ pub(crate) fn execute(args: &Args) -> Result<Info> {
     if let Name::Published { name, revision: None } = Name::parse(&args.model)? {
         // The registry knows it without its files.
         let registry = Registry::with_file(settings.registry.as_deref())?;
-        let Entry { repository, revision, files, card, .. } = registry.entry(&name)?.clone();
         let entry = registry.entry(&name)?;
         let info = Info::new(&entry.spec()?, &entry.preprocess()?)?;
+        let Entry { repository, revision, files, card, .. } = entry.clone();
+        let files = files.into_iter();
+        let files =
+            files.map(|file| Listed { name: file.name, bytes: Some(file.bytes), sha256: file.sha256 }).collect();
         return Ok(Info { repository, revision: Some(revision), card: Some(card), files, ..info });
     }
     let fetched = preco_zoo::describe(&args.model, &settings, &Display::default())?;
     let info = Info::new(fetched.folder.spec(), fetched.folder.preprocess())?;
-    Ok(Info { revision: fetched.revision, card: fetched.folder.facts()?, ..info })
+    let repository = match Name::parse(&args.model)? {
+        Name::Hub { repository, .. } => Some(repository),
+        _ => None,
+    };
+    let files = match fetched.folder.path() {
+        Some(folder) => listed(folder)?,
+        None => Vec::new(),
+    };
+    Ok(Info { repository, revision: fetched.revision, card: fetched.folder.facts()?, files, ..info })
+}
+
+/// The files that a folder's list of digests names.
+fn listed(folder: &Path) -> Result<Vec<Listed>> {
+    let path = folder.join("SHA256SUMS");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
+    let file = |(name, sha256): (String, String)| {
+        let bytes = std::fs::metadata(folder.join(&name)).ok().map(|metadata| metadata.len());
+        Listed { name, bytes, sha256 }
+    };
+    Ok(parse_sums(&text, &path)?.into_iter().map(file).collect())
 }
 
 impl Info {
@@ -117,7 +150,8 @@ impl Report for Info {
                 writeln!(out, "a toy: it shows that the program works and nothing more")?;
             }
         }
-        for File { name, bytes, sha256 } in &self.files {
+        for Listed { name, bytes, sha256 } in &self.files {
+            let bytes = bytes.map_or_else(|| "not here".to_owned(), |bytes| bytes.to_string());
             writeln!(out, "file       {name:26} {bytes:>10} {sha256}")?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use preco_core::files::write_atomic;
 use preco_core::nn::params::Stored;
 use preco_zoo::publish::{self, Files, Form};
-use preco_zoo::{Checked, Entry, Facts, Name, Registry, Settings, push, sha256, verify};
+use preco_zoo::{Checked, Entry, Facts, Name, Registry, Settings, check_tag, push, sha256, verify};
 use serde::Serialize;
 
 use crate::hub::{Display, Hub};
@@ -63,6 +63,8 @@ pub(crate) struct Published {
     tag: Option<String>,
     /// False where the very same files were there already.
     is_new: bool,
+    /// On the hub: weights of an earlier version that went.
+    removed: Vec<String>,
     files: Vec<PublishedFile>,
 }
 
@@ -76,16 +78,27 @@ struct PublishedFile {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args) -> Result<Published> {
-    let path = args.card.clone().unwrap_or_else(|| args.run.join("card.toml"));
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}; --card names the file of what the card says", path.display()))?;
-    let facts = Facts::parse(&text, &path)?;
-    let model = args.hub.fetch(&args.run)?;
     let repository = args.to.strip_prefix("hub:");
+    // Whatever can be wrong with what was asked is said before anything is read or sent.
     if let Some(repository) = repository {
         let is_good = matches!(Name::parse(&format!("hf://{repository}")), Ok(Name::Hub { revision: None, .. }));
         ensure!(is_good, "--to {} is no repository; give hub:org/name", args.to);
+        check_tag(&args.tag)?;
+    } else {
+        let is_empty = std::fs::read_dir(&args.to).map_or(true, |mut entries| entries.next().is_none());
+        ensure!(is_empty, "{} holds files already; choose another folder or empty it", args.to);
     }
+    let registry = args.registry.as_deref().map(open_registry).transpose()?;
+    let model = args.hub.fetch(&args.run)?;
+    let facts = match &args.card {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Facts::parse(&text, path)?
+        }
+        None => model.facts()?.with_context(|| {
+            format!("{} has no card.toml; --card names the file of what the card says", args.run.display())
+        })?,
+    };
     let form = Form {
         name: args.name.clone(),
         repository: repository.map(str::to_owned),
@@ -104,6 +117,7 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
         commit: None,
         tag: repository.map(|_| args.tag.clone()),
         is_new: true,
+        removed: Vec::new(),
         files: files.iter().map(listed).collect(),
     };
     if !args.yes {
@@ -116,22 +130,23 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
         }
         Some(repository) => {
             let settings = args.hub.settings();
-            let pushed = push(&settings, repository, &files, &args.tag, args.private)?;
+            let pushed = push(&settings, repository, &files, &args.tag, args.private, &Display::default())?;
             let entry = read_back(&settings, repository, &pushed.commit, &files)?;
             (published.commit, published.is_new) = (Some(pushed.commit), pushed.is_new);
+            published.removed = pushed.removed;
             entry
         }
     };
-    if let Some(path) = &args.registry {
-        enter(entry, path)?;
+    if let (Some(mut registry), Some(path)) = (registry, &args.registry) {
+        registry.insert(entry);
+        write_atomic(path, |out| out.write_all(registry.to_text().as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(published)
 }
 
-/// Writes the files to a folder that holds none, and compares what lies there then.
+/// Writes the files to an empty folder, and compares what lies there then.
 fn write(folder: &Path, files: &Files) -> Result<()> {
-    let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(is_empty, "{} holds files already; choose another folder or empty it", folder.display());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, bytes) in files {
         let path = folder.join(name);
@@ -141,16 +156,13 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Puts the entry into the registry at `path`, which is made where there is none.
-fn enter(entry: Entry, path: &Path) -> Result<()> {
-    let mut registry = match std::fs::read_to_string(path) {
-        Ok(text) => Registry::parse(&text, path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Registry::default(),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    registry.insert(entry);
-    write_atomic(path, |out| out.write_all(registry.to_text().as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+/// The registry at `path`, or an empty one where there is none.
+fn open_registry(path: &Path) -> Result<Registry> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Registry::parse(&text, path)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Registry::default()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// Fetches what was published into an empty cache, compares it with what was meant, and returns its entry.
@@ -173,6 +185,9 @@ impl Report for Published {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         for PublishedFile { name, bytes, sha256 } in &self.files {
             writeln!(out, "{name:34} {bytes:>10} bytes  {sha256}")?;
+        }
+        for file in &self.removed {
+            writeln!(out, "{file:34} removed: it is part of the model no more")?;
         }
         match (&self.commit, &self.tag) {
             (Some(commit), Some(tag)) => {

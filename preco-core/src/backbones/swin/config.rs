@@ -82,6 +82,13 @@ const PRESETS: [Preset; 6] = [
     preset("large", 192, [2, 2, 18, 2], [6, 12, 24, 48], 6, 192),
 ];
 
+/// Blocks of a stage at most; Swin's have up to 18.
+const MOST_BLOCKS: usize = 256;
+/// Pixels of a side at most.
+const MOST_SIDE_PX: usize = 16_384;
+/// Channels of the last stage at most; Swin-L has 1,536.
+const MOST_CHANNELS: usize = 16_384;
+
 impl SwinConfig {
     /// The preset called `name`, at its own input size.
     ///
@@ -160,6 +167,16 @@ impl SwinConfig {
         }
         if self.depths.contains(&0) {
             return fail(format!("depths {:?} has a stage without blocks", self.depths));
+        }
+        // A description of a kilobyte must not ask for all of the memory.
+        if self.depths.iter().any(|&blocks| blocks > MOST_BLOCKS) {
+            return fail(format!("depths {:?} has a stage of more than {MOST_BLOCKS} blocks", self.depths));
+        }
+        if self.input.iter().any(|&side| side > MOST_SIDE_PX) {
+            return fail(format!("input {}x{} is larger than {MOST_SIDE_PX} pixels", self.input[0], self.input[1]));
+        }
+        if self.embed > MOST_CHANNELS >> (self.depths.len() - 1) {
+            return fail(format!("embed {} gives the last stage more than {MOST_CHANNELS} channels", self.embed));
         }
         for (name, sides) in [("input", self.input), ("window", self.window)] {
             if sides.contains(&0) {
