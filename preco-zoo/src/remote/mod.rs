@@ -10,6 +10,7 @@ mod mirror;
 mod object;
 mod push;
 mod runtime;
+mod snapshot;
 mod transfer;
 
 use bytes::Bytes;
