@@ -192,7 +192,7 @@ impl Search<'_> {
         {
             return Ok(Place::Cache(self.cache, commit.clone()));
         }
-        if self.request.settings.offline {
+        if is_offline && cfg!(feature = "hub") {
             let hint =
                 format!("run preco-cli models download {name} where there is a network, or unset HF_HUB_OFFLINE");
             return Err(Error::Offline { what: name.to_owned(), cache: self.request.settings.cache.clone(), hint });
@@ -225,6 +225,7 @@ impl Search<'_> {
 
     /// Compares a cached commit with its digests, each file once; false where one is wrong and can be fetched anew.
     fn is_right(&self, commit: &str) -> Result<bool> {
+        let is_offline = self.request.settings.offline || cfg!(not(feature = "hub"));
         let (folder, part) = (self.cache.snapshot(commit), self.request.part);
         let pinned = |file: &crate::File| (file.name.clone(), Some(Digest::Sha256(file.sha256.clone())));
         let files: Vec<(String, Option<Digest>)> = match (self.pinned, self.cache.whole(commit)) {
@@ -233,9 +234,17 @@ impl Search<'_> {
             (None, None) => part.needed_in(&folder).unwrap_or_default().into_iter().map(|file| (file, None)).collect(),
         };
         for (file, digest) in files {
-            match self.cache.check(commit, &file, digest) {
+            let Some(digest) = digest.or_else(|| self.cache.digest_of(commit, &file)) else {
+                if is_offline {
+                    let hint = "nobody here says its digest; fetch it again where there is a network".to_owned();
+                    let what = format!("a digest of {file}");
+                    return Err(Error::Offline { what, cache: self.request.settings.cache.clone(), hint });
+                }
+                return Ok(false);
+            };
+            match self.cache.check(commit, &file, &digest) {
                 Ok(()) => {}
-                Err(Error::Digest { path, found, wanted }) if !self.request.settings.offline => {
+                Err(Error::Digest { path, found, wanted }) if !is_offline => {
                     let told = format!("{} has {found}, published is {wanted}: fetching it anew", path.display());
                     self.request.progress.note(&told);
                     return Ok(false);
@@ -275,7 +284,7 @@ fn unpack(entry: &Entry, settings: &Settings) -> Result<PathBuf> {
     let cache = Repository::new(&settings.cache, &format!("{CARRIED}/{}", entry.name));
     for (name, bytes) in files {
         let etag = sha256(bytes);
-        if cache.check(&commit, name, Some(Digest::Sha256(etag.clone()))).is_err() {
+        if cache.check(&commit, name, &Digest::Sha256(etag.clone())).is_err() {
             cache.put(&etag, bytes)?;
             cache.link(&commit, name, &etag)?;
         }

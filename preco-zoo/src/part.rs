@@ -36,7 +36,7 @@ impl Part {
     }
 
     /// The files that this part cannot do without.
-    fn needed(self, folder: &Path) -> Vec<String> {
+    pub(crate) fn needed(self, folder: &Path) -> Vec<String> {
         let mut files = vec![CONFIG_FILE.to_owned(), PREPROCESSOR_FILE.to_owned()];
         match shards(folder).filter(|_| !folder.join(ENCODER_FILE).exists()) {
             _ if self == Self::Descriptions => {}

@@ -127,11 +127,15 @@ fn expanded(value: OsString, variable: &impl Fn(&str) -> Option<OsString>) -> Os
 
 /// An address as it may be shown: without user and password, and without what follows `?`, which may be a signature.
 pub fn shown(address: &str) -> String {
-    let address = address.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
+    let Some((scheme, mut rest)) = address.split_once("://") else { return address.to_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    if authority.contains('@') || !port.bytes().all(|c| c.is_ascii_digit()) {
+        // A password may hold what ends an address, unescaped: all before the last @ may be secret.
+        rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    }
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{rest}")
 }
 
 #[cfg(test)]
@@ -181,6 +185,8 @@ mod tests {
             ("s3://bucket/a@b", "s3://bucket/a@b"),
             ("org/name", "org/name"),
             ("http://a@b@host/", "http://host/"),
+            ("http://user:pa/ss?w#d@host/x", "http://host/x"),
+            ("http://host:80/a@b?c", "http://host:80/a@b"),
         ] {
             assert_eq!(shown(address), want);
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Result};
+use crate::folder::DECODER_FILE;
 use crate::part::Part;
 use crate::sums::{self, SUMS_FILE};
 
@@ -37,9 +38,11 @@ impl Checked {
 pub fn verify(folder: &Path) -> Result<Vec<Checked>> {
     let mut checked = verify_files(folder, |_| true)?;
     // What a model is made of must be in the list, or the list says nothing.
-    for file in Part::All.needed_in(folder).unwrap_or_default() {
+    let decoder = folder.join(DECODER_FILE).exists().then(|| DECODER_FILE.to_owned());
+    for file in Part::All.needed(folder).into_iter().chain(decoder) {
         if !checked.iter().any(|known| known.file == file) {
-            checked.push(Checked { file, wanted: "a digest in the list".to_owned(), found: Some("none".to_owned()) });
+            let found = folder.join(&file).exists().then(|| "none".to_owned());
+            checked.push(Checked { file, wanted: "a digest in the list".to_owned(), found });
         }
     }
     Ok(checked)
@@ -115,6 +118,9 @@ mod tests {
         std::fs::write(folder.path().join(SUMS_FILE), format!("{good}  a\n{good}  b\n")).expect("write");
         let checked = verify(folder.path()).expect("sums");
         assert!(checked[0].is_right() && checked[1].found.is_none());
+        let unlisted: Vec<&str> = checked[2..].iter().map(|file| file.file.as_str()).collect();
+        assert_eq!(unlisted, ["config.json", "preprocessor_config.json", "model.safetensors"], "a model has these");
+        assert!(checked[2..].iter().all(|file| !file.is_right()));
         std::fs::write(folder.path().join("a"), b"abd").expect("write");
         assert!(!verify(folder.path()).expect("sums")[0].is_right());
         for bad in [

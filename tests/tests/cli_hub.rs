@@ -188,6 +188,8 @@ fn a_run_is_published_in_one_commit_with_a_tag_and_read_back() {
     for (arguments, words) in [
         ("--tag main", "a tag is a word"),
         ("--tag ../x", "a tag is a word"),
+        ("--tag cccccccccccccccccccccccccccccccccccccccc", "a tag is a word"),
+        ("--registry none/r.json", "none is no folder"),
         ("--registry run/card.toml", "run/card.toml: "),
         ("--yes --offline", "unset HF_HUB_OFFLINE to publish"),
     ] {
@@ -241,6 +243,13 @@ fn a_run_is_published_in_one_commit_with_a_tag_and_read_back() {
 fn shards_take_the_place_of_one_file_and_what_is_not_ours_stays() {
     let (hub, folder) = (Hub::start(), tempfile::tempdir().expect("temporary folder"));
     let settings = as_user(&settings(&hub, folder.path()), TOKEN);
+    // Another library's shards have the same names.
+    let theirs = [("model-00001-of-00002.safetensors", vec![2; 9]), ("decoder.safetensors", vec![3; 9])];
+    hub.commit("org/theirs", &theirs);
+    let pushed =
+        preco_zoo::push(&settings, "org/theirs", &published("preco-test", 3, None), "v1", false, &Heard::default());
+    assert!(pushed.expect("pushed").removed.is_empty());
+    assert!(theirs.iter().all(|(name, _)| hub.files("org/theirs", "v1").expect("files").contains_key(*name)));
     hub.commit("org/preco-test", &[("lora/adapter.safetensors", vec![1; 9]), ("notes.txt", b"mine".to_vec())]);
     let (whole, shards) = (published("preco-test", 3, None), published("preco-test", 3, Some(100_000)));
     for (tag, files) in [("v1", &whole), ("v2", &shards), ("v3", &whole)] {

@@ -327,6 +327,54 @@ fn a_file_that_took_the_place_of_a_link_is_compared_too() {
 }
 
 #[test]
+fn a_snapshot_that_another_program_copied_is_compared_with_its_own_list() {
+    let (hub, files, commit, _folder, mut settings) = start();
+    let snapshot = settings.cache.join("models--org--preco-test/snapshots").join(&commit);
+    std::fs::create_dir_all(&snapshot).expect("create");
+    for (name, bytes) in &files {
+        let mut bytes = bytes.clone();
+        if name == "model.safetensors" {
+            *bytes.last_mut().expect("a byte") ^= 1;
+        }
+        std::fs::write(snapshot.join(name), bytes).expect("write");
+    }
+    let name = format!("{REPOSITORY}@{commit}");
+    settings.offline = true;
+    let told = download(&name, &settings).expect_err("changed");
+    assert!(told.contains("model.safetensors has SHA-256"), "{told}");
+    std::fs::remove_file(snapshot.join("SHA256SUMS")).expect("remove");
+    let told = download(&name, &settings).expect_err("nobody knows");
+    assert!(told.contains("a digest of config.json"), "{told}");
+    settings.offline = false;
+    assert_eq!(contents(&download(&name, &settings).expect("anew")), files.into_iter().collect());
+    drop(hub);
+}
+
+#[test]
+fn a_renamed_repository_is_followed_and_an_endless_list_is_not() {
+    let (hub, files, commit, _folder, settings) = start();
+    let to = format!("/api/models/{REPOSITORY}/tree/{commit}?recursive=true");
+    hub.fault(Fault::hub(Kind::Redirect(to)).path("/api/models/org/old/tree/"));
+    let info = format!("/api/models/{REPOSITORY}/revision/main");
+    hub.fault(Fault::hub(Kind::Redirect(info)).path("/api/models/org/old/revision/"));
+    for (name, _) in &files {
+        let to = format!("/{REPOSITORY}/resolve/{commit}/{name}");
+        hub.fault(Fault::hub(Kind::Redirect(to)).path(&format!("/org/old/resolve/{commit}/{name}")));
+    }
+    let path = download("org/old", &settings).expect("renamed");
+    assert_eq!(contents(&path), files.into_iter().collect());
+    hub.clear_faults();
+    hub.fault(Fault::hub(Kind::Json("[]".to_owned())).path("/tree/"));
+    let told = download(&format!("{REPOSITORY}@{commit}"), &settings).expect_err("an empty list");
+    assert!(told.contains("has no config.json"), "{told}");
+    hub.clear_faults();
+    let link = "<?recursive=true>; rel=\"next\"".to_owned();
+    hub.fault(Fault::hub(Kind::Header("Link".to_owned(), Some(link))).path("/tree/"));
+    let told = download(&format!("{REPOSITORY}@{commit}"), &settings).expect_err("an endless list");
+    assert!(told.contains("does not end"), "{told}");
+}
+
+#[test]
 fn shards_may_have_any_name_that_their_index_says() {
     let (hub, mut files, _, _folder, settings) = start();
     let (_, weights) = files.iter().find(|(name, _)| name == "model.safetensors").expect("weights").clone();

@@ -8,22 +8,33 @@ use std::time::UNIX_EPOCH;
 use super::{Repository, make_parent};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::sums::{self, SUMS_FILE};
 
 /// The memory's name, in a repository's `.preco`.
 const MEMORY: &str = "checked";
 
 impl Repository {
-    /// Checks `file` of the snapshot of `commit`: against `wanted`, and else against the digest that its blob is named by.
-    /// A file that is named by none, such as a copy, is believed.
+    /// What is known of `file` of the snapshot of `commit` without asking anyone: the digest its blob is named by, or the one
+    /// in the snapshot's own list.
+    pub(crate) fn digest_of(&self, commit: &str, file: &str) -> Option<Digest> {
+        let folder = self.snapshot(commit);
+        let blob = std::fs::canonicalize(folder.join(file)).ok()?;
+        let named = blob.file_name().and_then(|name| name.to_str()).and_then(Digest::of_etag);
+        named.or_else(|| {
+            let path = folder.join(SUMS_FILE);
+            let listed = sums::parse(&std::fs::read_to_string(&path).ok()?, &path).ok()?;
+            listed.into_iter().find(|(name, _)| name == file).map(|(_, digits)| Digest::Sha256(digits))
+        })
+    }
+
+    /// Checks `file` of the snapshot of `commit`.
     ///
     /// # Errors
     /// [`Error::Digest`]; [`Error::Io`] where it cannot be read.
-    pub(crate) fn check(&self, commit: &str, file: &str, wanted: Option<Digest>) -> Result<()> {
+    pub(crate) fn check(&self, commit: &str, file: &str, wanted: &Digest) -> Result<()> {
         let path = self.snapshot(commit).join(file);
         let blob = std::fs::canonicalize(&path).map_err(Error::io("read", &path))?;
-        let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(wanted) = wanted.or_else(|| Digest::of_etag(name)) else { return Ok(()) };
-        self.check_file(&blob, &wanted).map_err(|error| match error {
+        self.check_file(&blob, wanted).map_err(|error| match error {
             // The file by the name that people know.
             Error::Digest { found, wanted, .. } => Error::Digest { path, found, wanted },
             other => other,
@@ -58,8 +69,7 @@ impl Repository {
 
 fn line(path: &Path, metadata: &Metadata, digest: &Digest) -> String {
     let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{digest}, {} bytes, {}: {name}", metadata.len(), changed.unwrap_or_default().as_nanos())
+    format!("{digest}, {} bytes, {}: {}", metadata.len(), changed.unwrap_or_default().as_nanos(), path.display())
 }
 
 fn remember(memory: &Path, line: &str) -> std::io::Result<()> {
@@ -79,19 +89,20 @@ mod tests {
         let (commit, etag) = ("a".repeat(40), crate::sha256(b"abc"));
         repository.put(&etag, b"abc").expect("blob");
         repository.link(&commit, "a.txt", &etag).expect("link");
-        repository.check(&commit, "a.txt", None).expect("right");
+        let right = repository.digest_of(&commit, "a.txt").expect("named by its digest");
+        repository.check(&commit, "a.txt", &right).expect("right");
         let memory = std::fs::read_to_string(repository.memory()).expect("memory");
-        repository.check(&commit, "a.txt", None).expect("remembered");
+        repository.check(&commit, "a.txt", &right).expect("remembered");
         assert_eq!(std::fs::read_to_string(repository.memory()).expect("memory"), memory);
         assert_eq!(memory.lines().count(), 1);
-        let other = Digest::of_etag(&crate::sha256(b"abd"));
-        let error = repository.check(&commit, "a.txt", other.clone()).expect_err("another").to_string();
+        let other = Digest::Sha256(crate::sha256(b"abd"));
+        let error = repository.check(&commit, "a.txt", &other).expect_err("another").to_string();
         assert!(error.contains("published is SHA-256"), "{error}");
         // The same length, another time: a changed blob is found.
         let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
         std::fs::write(repository.blob(&etag), b"abd").expect("write");
         File::options().write(true).open(repository.blob(&etag)).expect("open").set_modified(later).expect("time");
-        repository.check(&commit, "a.txt", None).expect_err("changed");
-        repository.check(&commit, "a.txt", other).expect("pinned to what it is now");
+        repository.check(&commit, "a.txt", &right).expect_err("changed");
+        repository.check(&commit, "a.txt", &other).expect("pinned to what it is now");
     }
 }

@@ -98,6 +98,15 @@ pub fn delete(cache: &Path, repository: &str, revision: Option<&str>) -> Result<
         let blob = |link: &PathBuf| Some(place.blob(std::fs::read_link(link).ok()?.file_name()?.to_str()?));
         Ok(links.iter().filter_map(blob).collect())
     };
+    let within = |folder: PathBuf| std::fs::canonicalize(folder).unwrap_or_default();
+    if ![place.snapshot(&commit), place.root().join("blobs")]
+        .map(within)
+        .iter()
+        .all(|path| path.starts_with(within(place.root())))
+    {
+        let reason = "its folders lead out of the cache; remove them by hand".to_owned();
+        return Err(Error::Name { name: repository.to_owned(), reason });
+    }
     let mut alone = used(&commit)?;
     for other in known.revisions.iter().filter(|other| other.commit != commit && is_commit(&other.commit)) {
         for blob in used(&other.commit)? {

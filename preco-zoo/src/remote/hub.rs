@@ -5,20 +5,16 @@
 
 use hf_hub::repository::{HFRepository, RepoTypeModel};
 use hf_hub::{HFClient, HFError, split_id};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER};
-use serde::Deserialize;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 
 use super::failure::{Failure, Patience, Refusal};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::name::{is_commit, is_relative};
+use crate::name::is_commit;
 use crate::progress::Progress;
 use crate::settings::{Settings, shown};
 
 /// Redirects within the hub, such as to a repository's new name.
 const MOST_REDIRECTS: usize = 5;
-/// Files of a repository at most; a model has about ten.
-const MOST_FILES: usize = 10_000;
 
 /// A repository of a hub.
 pub(crate) struct Hub<'a> {
@@ -27,36 +23,6 @@ pub(crate) struct Hub<'a> {
     pub(super) client: HFClient,
     pub(super) name: String,
     http: reqwest::Client,
-}
-
-/// A file of a commit.
-pub(super) struct Listed {
-    /// Its name in the repository.
-    pub path: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Its digest: SHA-256 of a large file, git's of one that lies in git.
-    pub digest: Option<Digest>,
-}
-
-/// An entry of the hub's list of files.
-#[derive(Deserialize)]
-struct TreeEntry {
-    #[serde(rename = "type")]
-    kind: String,
-    path: String,
-    #[serde(default)]
-    oid: String,
-    #[serde(default)]
-    size: u64,
-    lfs: Option<LargeFile>,
-}
-
-/// What the list says of a large file, whose entry is a pointer.
-#[derive(Deserialize)]
-struct LargeFile {
-    /// SHA-256.
-    oid: String,
 }
 
 /// What the hub says of a file.
@@ -133,65 +99,49 @@ impl<'a> Hub<'a> {
         Ok(sha)
     }
 
-    /// The files of `commit`.
-    ///
-    /// Asked for without hf-hub, which would send the token wherever the next page is said to be, and which does not read
-    /// the digests of large files.
-    pub(super) async fn files(&self, commit: &str) -> Result<Vec<Listed>> {
-        let what = format!("the files of {}", self.name);
-        let corrupt = |reason: &str| {
-            Failure::Final(Error::Corrupt { place: self.place(), file: what.clone(), reason: reason.to_owned() })
-        };
-        let base = format!("{}/api/models/{}/tree/{commit}?recursive=true", self.settings.endpoint, self.name);
-        let mut next = reqwest::Url::parse(&base).ok();
-        let mut files = Vec::new();
-        while let Some(url) = next.take() {
-            let request = async || {
-                let answer = self.ask(self.http.get(url.clone())).send().await.map_err(transport)?;
-                let (status, headers) = (answer.status(), answer.headers().clone());
-                if !status.is_success() {
-                    return Err(self.refusal(&what, status.as_u16(), &headers));
-                }
-                let text = answer.text().await.map_err(transport)?;
-                let entries: Vec<TreeEntry> = serde_json::from_str(&text)
-                    .map_err(|error| corrupt(&format!("its list of files is none: {error}")))?;
-                Ok((entries, next_page(&headers)))
-            };
-            let (entries, link) = self.patience().with(request).await?;
-            if let Some(link) = link {
-                let page = url.join(&link).ok().filter(|page| page.origin() == url.origin());
-                next = Some(page.ok_or_else(|| as_error(corrupt("its list of files goes on at another host")))?);
-            }
-            for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
-                let file = format!("{:?}", entry.path);
-                if !is_relative(&entry.path) {
-                    let reason = "the name leads out of the repository's folder, or is none on some system".to_owned();
-                    return Err(Error::Corrupt { place: self.place(), file, reason });
-                }
-                let digest = match &entry.lfs {
-                    Some(large) => Digest::of_etag(&large.oid),
-                    None => Digest::of_etag(&entry.oid),
-                };
-                files.push(Listed { path: entry.path, bytes: entry.size, digest });
-            }
-            if files.len() > MOST_FILES {
-                return Err(as_error(corrupt(&format!("it has more than {MOST_FILES} files"))));
-            }
-        }
-        Ok(files)
-    }
-
-    /// A request with the token, if there is one.
+    /// A request with the token, if there is one, and no other word of who asks.
     fn ask(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let value =
             self.settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {}", token.secret())));
         match value {
             Some(Ok(mut value)) => {
                 value.set_sensitive(true);
-                request.header(AUTHORIZATION, value)
+                request.headers(HeaderMap::from_iter([(AUTHORIZATION, value)]))
             }
             _ => request,
         }
+    }
+
+    /// The answer at `url` or where the hub leads from there, such as to a repository's new name; never at another host,
+    /// since a token goes along. `is_enough` says which redirects are answers.
+    pub(super) async fn answer(
+        &self,
+        method: reqwest::Method,
+        mut url: reqwest::Url,
+        what: &str,
+        is_enough: impl Fn(&HeaderMap) -> bool,
+    ) -> Result<reqwest::Response, Failure> {
+        for _ in 0..=MOST_REDIRECTS {
+            let request = self.ask(self.http.request(method.clone(), url.clone()));
+            let answer = request.send().await.map_err(transport)?;
+            let (status, headers) = (answer.status(), answer.headers());
+            if status.is_success() || (status.is_redirection() && is_enough(headers)) {
+                return Ok(answer);
+            }
+            if !status.is_redirection() {
+                return Err(self.refusal(what, status.as_u16(), headers));
+            }
+            let next = header(headers, LOCATION.as_str()).and_then(|location| url.join(&location).ok());
+            let next = next.filter(|next| next.origin() == url.origin());
+            url = next.ok_or_else(|| self.corrupt(what, "it leads to another host and does not say what is there"))?;
+        }
+        Err(self.corrupt(what, "it redirects without end"))
+    }
+
+    /// An answer that no hub gives.
+    pub(super) fn corrupt(&self, what: &str, reason: &str) -> Failure {
+        let (place, file) = (self.place(), what.to_owned());
+        Failure::Final(Error::Corrupt { place, file, reason: reason.to_owned() })
     }
 
     /// What an answer that is no success is.
@@ -214,44 +164,25 @@ impl<'a> Hub<'a> {
     }
 
     async fn head_once(&self, commit: &str, file: &str, what: &str) -> Result<Head, Failure> {
-        let corrupt = |reason: &str| {
-            Failure::Final(Error::Corrupt { place: self.place(), file: what.to_owned(), reason: reason.to_owned() })
-        };
+        let corrupt = |reason: &str| self.corrupt(what, reason);
         let base = format!("{}/{}/resolve/{commit}", self.settings.endpoint, self.name);
         let mut url = reqwest::Url::parse(&base).map_err(|_| corrupt("its address is none"))?;
         url.path_segments_mut().map_err(|()| corrupt("its address is none"))?.extend(file.split('/'));
-        for _ in 0..=MOST_REDIRECTS {
-            let request = self.ask(self.http.head(url.clone()));
-            let answer = request.send().await.map_err(transport)?;
-            let (status, headers) = (answer.status(), answer.headers());
-            let text = |name: &str| header(headers, name);
-            let etag = text("x-linked-etag").or_else(|| text("etag"));
-            if status.is_success() || (status.is_redirection() && etag.is_some()) {
-                let etag = etag.ok_or_else(|| corrupt("it does not say the file's tag (ETag)"))?;
-                let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
-                if etag.is_empty()
-                    || etag.len() > 128
-                    || !etag.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
-                {
-                    return Err(corrupt(&format!("its tag {etag:?} is no name of a file")));
-                }
-                if text("x-repo-commit").is_some_and(|found| found != commit) {
-                    return Err(corrupt("it answers with another commit"));
-                }
-                let bytes = text("x-linked-size").or_else(|| text("content-length"));
-                let bytes = bytes.and_then(|bytes| bytes.parse().ok());
-                return Ok(Head { etag, bytes: bytes.ok_or_else(|| corrupt("it does not say the file's length"))? });
-            }
-            if status.is_redirection() {
-                // To another path of the same host only: a token goes with it.
-                let next = text(LOCATION.as_str()).and_then(|location| url.join(&location).ok());
-                let next = next.filter(|next| next.origin() == url.origin());
-                url = next.ok_or_else(|| corrupt("it leads to another host without the file's tag (ETag)"))?;
-                continue;
-            }
-            return Err(self.refusal(what, status.as_u16(), headers));
+        let tag = |headers: &HeaderMap| header(headers, "x-linked-etag").or_else(|| header(headers, "etag"));
+        let answer = self.answer(reqwest::Method::HEAD, url, what, |headers| tag(headers).is_some()).await?;
+        let etag = tag(answer.headers()).ok_or_else(|| corrupt("it does not say the file's tag (ETag)"))?;
+        let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
+        let is_name = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+        if etag.is_empty() || etag.len() > 128 || !etag.bytes().all(is_name) {
+            return Err(corrupt(&format!("its tag {etag:?} is no name of a file")));
         }
-        Err(corrupt("it redirects without end"))
+        let text = |name: &str| header(answer.headers(), name);
+        if text("x-repo-commit").is_some_and(|found| found != commit) {
+            return Err(corrupt("it answers with another commit"));
+        }
+        let bytes = text("x-linked-size").or_else(|| text("content-length"));
+        let bytes = bytes.and_then(|bytes| bytes.parse().ok());
+        Ok(Head { etag, bytes: bytes.ok_or_else(|| corrupt("it does not say the file's length"))? })
     }
 
     /// What an error of hf-hub is.
@@ -292,21 +223,6 @@ pub(super) fn transport(error: reqwest::Error) -> Failure {
         source = cause.source();
     }
     Failure::Transient(words)
-}
-
-/// The end of a request.
-fn as_error(failure: Failure) -> Error {
-    match failure {
-        Failure::Final(error) => error,
-        other => Error::Network { place: "the hub".to_owned(), reason: format!("{other:?}") },
-    }
-}
-
-/// Where a list goes on: `Link: <address>; rel="next"`.
-fn next_page(headers: &HeaderMap) -> Option<String> {
-    let links = header(headers, LINK.as_str())?;
-    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
-    Some(next.split_once('<')?.1.split_once('>')?.0.to_owned())
 }
 
 /// A header as text.

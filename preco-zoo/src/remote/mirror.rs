@@ -189,7 +189,10 @@ impl Remote for Shelf {
                     let (place, what) = (self.place(), file.to_owned());
                     Failure::Final(Error::NotFound { place, what, hint: "; check the folder".to_owned() })
                 }
-                _ => Failure::Final(Error::io("read", &path)(error)),
+                _ => {
+                    let (place, file) = (self.place(), file.to_owned());
+                    Failure::Final(Error::Corrupt { place, file, reason: error.to_string() })
+                }
             };
             let mut content = std::fs::File::open(&path).map_err(failed)?;
             let bytes = content.metadata().map_err(failed)?.len();

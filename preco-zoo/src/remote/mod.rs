@@ -5,6 +5,7 @@
 
 mod failure;
 mod hub;
+mod listing;
 mod mirror;
 #[cfg(feature = "object-store")]
 mod object;

@@ -3,14 +3,17 @@
 use hf_hub::repository::{CommitOperation, RepoTypeModel};
 
 use super::failure::Patience;
-use super::hub::{Hub, Listed};
+use super::hub::Hub;
+use super::listing::Listed;
+use crate::card::FACTS_FILE;
 use crate::error::{Error, Result};
-use crate::folder::{DECODER_FILE, ENCODER_FILE};
+use crate::folder::ENCODER_FILE;
 use crate::index::INDEX_FILE;
-use crate::name::is_revision;
+use crate::name::{is_commit, is_revision};
 use crate::progress::Progress;
 use crate::publish::Files;
 use crate::settings::{HUB, Settings, shown};
+use crate::sums::SUMS_FILE;
 
 /// A file that a server without large-file storage would have to take as text in one request.
 const LARGE_BYTES: usize = 64 << 20;
@@ -35,8 +38,12 @@ pub struct Pushed {
 /// # Errors
 /// [`Error::Name`].
 pub fn check_tag(tag: &str) -> Result<()> {
-    let is_good =
-        is_revision(tag) && tag != "main" && !tag.starts_with('-') && !tag.contains([' ', '~', '^', '[', '@']);
+    let is_good = is_revision(tag)
+        && tag != "main"
+        && !tag.starts_with('-')
+        && !tag.contains([' ', '~', '^', '[', '@'])
+        && !is_commit(tag)
+        && !tag.starts_with("refs/");
     if is_good {
         return Ok(());
     }
@@ -135,17 +142,20 @@ fn is_same(there: &[Listed], files: &Files) -> Result<bool> {
     Ok(true)
 }
 
-/// The model's weights that are not part of it any more, by the names that this crate gives.
+/// The model's weights that are not part of it any more, by the names that this crate gives. Others give the same names: only
+/// a repository with our card and list of digests is one that this crate has written.
 fn stale<'a>(there: &'a [Listed], files: &'a Files) -> impl Iterator<Item = &'a str> {
+    let is_there = |name: &str| there.iter().any(|listed| listed.path == name);
+    let was_ours = is_there(FACTS_FILE) && is_there(SUMS_FILE);
     let is_ours = |file: &str| {
         let is_shard =
             file.strip_prefix("model-").and_then(|rest| rest.strip_suffix(".safetensors")).is_some_and(|rest| {
                 rest.split("-of-").count() == 2 && rest.bytes().all(|c| c.is_ascii_digit() || b"-of".contains(&c))
             });
-        is_shard || [ENCODER_FILE, DECODER_FILE, INDEX_FILE].contains(&file)
+        is_shard || [ENCODER_FILE, INDEX_FILE].contains(&file)
     };
     let paths = there.iter().map(|listed| listed.path.as_str());
-    paths.filter(move |file| is_ours(file) && !files.iter().any(|(name, _)| name == file))
+    paths.filter(move |file| was_ours && is_ours(file) && !files.iter().any(|(name, _)| name == file))
 }
 
 async fn commit(hub: &Hub<'_>, parent: &str, removed: &[String], files: &Files, tag: &str) -> Result<String> {

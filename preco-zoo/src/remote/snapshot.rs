@@ -5,7 +5,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use hf_hub::HFError;
 
 use super::failure::Failure;
-use super::hub::{Hub, Listed, transport};
+use super::hub::{Hub, transport};
+use super::listing::Listed;
 use super::{Opened, Remote, Wanted, transfer};
 use crate::cache::Repository;
 use crate::digest::Digest;
@@ -49,7 +50,7 @@ impl Hub<'_> {
         part.missing_in(&folder).map_or(Ok(()), |file| Err(missing(&file)))?;
         // All of them once more: of two files that share a blob, one would be wrong now.
         for (file, digest) in &here {
-            cache.check(&commit, file, Some(digest.clone()))?;
+            cache.check(&commit, file, digest)?;
         }
         if part == Part::All {
             cache.write_record(&commit, &here)?;
@@ -78,7 +79,7 @@ impl Hub<'_> {
         let wanted = promised.or_else(|| digest.clone());
         if let Some(wanted) = &wanted
             && cache.snapshot(commit).join(file).exists()
-            && cache.check(commit, file, Some(wanted.clone())).is_ok()
+            && cache.check(commit, file, wanted).is_ok()
         {
             return Ok(Some(wanted.clone()));
         }

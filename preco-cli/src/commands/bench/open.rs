@@ -66,7 +66,7 @@ pub(crate) fn open(args: &Args, processor: &Processor) -> Result<Measured> {
         drop(embedder);
     }
     let [read_ms, open_ms] = times.map(|times| median(&times));
-    let (model, threads) = (args.model.clone(), processor.threads);
+    let (model, threads) = (preco_zoo::shown(&args.model), processor.threads);
     Ok(Measured { model, threads, weights_bytes, read_ms, open_ms, ratio: open_ms / read_ms })
 }
 

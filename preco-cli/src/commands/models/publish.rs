@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use preco_core::files::write_atomic;
 use preco_core::nn::params::Stored;
 use preco_zoo::publish::{self, Files, Form};
-use preco_zoo::{Checked, Entry, Facts, Name, Registry, Settings, check_tag, push, sha256, verify};
+use preco_zoo::{Checked, Entry, Facts, Name, Registry, Settings, check_tag, push, sha256, shown, verify};
 use serde::Serialize;
 
 use crate::hub::{Display, Hub};
@@ -85,6 +85,7 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
         ensure!(is_good, "--to {} is no repository; give hub:org/name", args.to);
         check_tag(&args.tag)?;
     } else {
+        ensure!(!args.to.contains("://"), "--to {} is no folder; give one, or hub:org/name", shown(&args.to));
         let is_empty = std::fs::read_dir(&args.to).map_or(true, |mut entries| entries.next().is_none());
         ensure!(is_empty, "{} holds files already; choose another folder or empty it", args.to);
     }
@@ -160,7 +161,11 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
 fn open_registry(path: &Path) -> Result<Registry> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Registry::parse(&text, path)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Registry::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            ensure!(folder.is_dir(), "{} is no folder, so {} cannot be written", folder.display(), path.display());
+            Ok(Registry::default())
+        }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use preco_zoo::{Checked, Name, Registry, verify, verify_carried};
+use preco_zoo::{Checked, Name, Registry, shown, verify, verify_carried};
 use serde::Serialize;
 
 use crate::hub::{Display, Hub};
@@ -31,8 +31,8 @@ pub(crate) struct Verified {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args) -> Result<Verified> {
-    let (settings, model) = (args.hub.settings(), args.model.clone());
-    match Name::parse(&model)? {
+    let (settings, model) = (args.hub.settings(), shown(&args.model));
+    match Name::parse(&args.model)? {
         Name::Folder(path) => Ok(Verified { model, files: verify(&path)?, path: Some(path) }),
         Name::Published { name, revision: None } => {
             let registry = Registry::with_file(settings.registry.as_deref())?;
@@ -40,11 +40,11 @@ pub(crate) fn execute(args: &Args) -> Result<Verified> {
             if entry.repository.is_none() {
                 return Ok(Verified { model, files: verify_carried(entry), path: None });
             }
-            let (path, _) = preco_zoo::download(&model, &settings, &Display::default())?;
+            let (path, _) = preco_zoo::download(&args.model, &settings, &Display::default())?;
             Ok(Verified { model, files: verify(&path)?, path: Some(path) })
         }
         _ => {
-            let (path, _) = preco_zoo::download(&model, &settings, &Display::default())?;
+            let (path, _) = preco_zoo::download(&args.model, &settings, &Display::default())?;
             Ok(Verified { model, files: verify(&path)?, path: Some(path) })
         }
     }

@@ -8,7 +8,7 @@ use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
 use preco_train::checkpoint::{RunFolder, Start as Begin, Store};
 use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
-use preco_zoo::ModelFolder;
+use preco_zoo::{ModelFolder, Name, shown};
 
 use super::Args;
 use crate::cli::Machine;
@@ -161,7 +161,15 @@ impl Plan {
             data: absolute(&args.data)?,
             list: absolute(&args.list)?,
             val_list: absolute(&args.val_list)?,
-            init_from: absolute(&args.init_from)?,
+            init_from: match &args.init_from {
+                // A folder wherever the run is continued from; names are names.
+                Some(name) => match Name::parse(&name.to_string_lossy())? {
+                    Name::Folder(path) => absolute(&Some(path))?,
+                    Name::Address(address) => Some(shown(&address).into()),
+                    _ => Some(name.clone()),
+                },
+                None => None,
+            },
             max_unreadable: Some(config.max_unreadable),
             loader_threads: Some(self.runtime.loader_threads),
             cache_mb: Some(self.runtime.cache_bytes >> 20),

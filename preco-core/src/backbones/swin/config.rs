@@ -86,6 +86,12 @@ const PRESETS: [Preset; 6] = [
 const MOST_BLOCKS: usize = 256;
 /// Pixels of a side at most.
 const MOST_SIDE_PX: usize = 16_384;
+/// Pixels of a patch's side at most.
+const MOST_PATCH_PX: usize = 64;
+/// Tokens of the first stage at most: an input of 8192 pixels in patches of 4.
+const MOST_TOKENS: usize = 1 << 22;
+/// Parameters at most; Swin-L has 0.2 billion.
+const MOST_PARAMETERS: f64 = 4e9;
 /// Channels of the last stage at most; Swin-L has 1,536.
 const MOST_CHANNELS: usize = 16_384;
 
@@ -186,6 +192,16 @@ impl SwinConfig {
         if self.patch == 0 || self.embed == 0 {
             return fail(format!("patch {} and embed {} must both be at least 1", self.patch, self.embed));
         }
+        if self.patch > MOST_PATCH_PX {
+            return fail(format!("patch {} is larger than {MOST_PATCH_PX} pixels", self.patch));
+        }
+        let tokens = self.input.iter().map(|side| side.div_ceil(self.patch)).product::<usize>();
+        if tokens > MOST_TOKENS {
+            return fail(format!(
+                "patches of {} make {tokens} tokens of the input, more than {MOST_TOKENS}",
+                self.patch
+            ));
+        }
         if self.window.iter().any(|&side| side > 64) || self.window[0] * self.window[1] > 1024 {
             return fail(format!("window {}x{} is larger than 32x32 tokens", self.window[0], self.window[1]));
         }
@@ -197,6 +213,16 @@ impl SwinConfig {
         }
         if !(self.mlp_ratio > 0.0 && self.mlp_ratio <= 64.0) {
             return fail(format!("mlp_ratio {} is not in (0, 64]", self.mlp_ratio));
+        }
+        let parameters: f64 = (0..self.depths.len())
+            .map(|stage| {
+                let channels = self.channels(stage) as f64;
+                let tables = (2 * self.window[0] * 2 * self.window[1] * self.heads[stage]) as f64;
+                self.depths[stage] as f64 * ((4.0 + 2.0 * self.mlp_ratio) * channels * channels + tables)
+            })
+            .sum();
+        if parameters > MOST_PARAMETERS {
+            return fail(format!("{parameters:.0} parameters are more than {MOST_PARAMETERS:.0}"));
         }
         if !(0.0..1.0).contains(&self.drop_path) {
             return fail(format!("drop_path {} is not in [0, 1)", self.drop_path));
