@@ -43,7 +43,7 @@ impl Name {
                     _ => Err(wrong("an address of a file has three slashes: file:///folder")),
                 },
                 "hf" => Self::parse_repository(rest).ok_or_else(|| wrong("hf:// wants organisation/name")),
-                _ if rest.is_empty() => Err(wrong("the address says no place")),
+                _ if rest.trim_matches('/').is_empty() => Err(wrong("the address says no place")),
                 "http" | "https" | "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
                     Ok(Self::Address(text.trim_end_matches('/').to_owned()))
                 }
@@ -91,11 +91,16 @@ impl Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // What parse would take for an address is shown as one.
+            Self::Folder(path) if path.to_string_lossy().contains("://") => {
+                write!(f, "file://{}", path.to_string_lossy().replace('%', "%25"))
+            }
             Self::Folder(path) => path.display().fmt(f),
-            Self::Published { name: what, revision } | Self::Hub { repository: what, revision } => match revision {
-                Some(revision) => write!(f, "{what}@{revision}"),
-                None => f.write_str(what),
-            },
+            Self::Published { name, revision: None } => f.write_str(name),
+            Self::Published { name, revision: Some(revision) } => write!(f, "{name}@{revision}"),
+            // Without hf:// a folder of that name would be meant.
+            Self::Hub { repository, revision: None } => write!(f, "hf://{repository}"),
+            Self::Hub { repository, revision: Some(revision) } => write!(f, "hf://{repository}@{revision}"),
             Self::Address(address) => f.write_str(address),
         }
     }
@@ -106,6 +111,8 @@ fn decoded(path: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
         let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        // from_str_radix would take a sign.
+        let code = code.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         match code.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -200,6 +207,10 @@ mod tests {
             ("/models/x", folder("/models/x")),
             ("file:///models/x", folder("/models/x")),
             ("file://localhost/a%20b/100%", folder("/a b/100%")),
+            ("file:///a%+1", folder("/a%+1")),
+            ("file:///models/s3://x%25", folder("/models/s3://x%")),
+            // A folder that is there, and yet the hub's.
+            ("hf://src/card", hub("src/card", None)),
             ("src", folder("src")),
             ("runs/a/b", folder("runs/a/b")),
             ("https://example.org/models/x/", Name::Address("https://example.org/models/x".to_owned())),
@@ -215,6 +226,7 @@ mod tests {
             "hf://name",
             "file://host/x",
             "https://",
+            "https:///",
             "x@../../y",
             "x@",
             "hf://a/b@c:d",

@@ -115,6 +115,9 @@ impl Entry {
                 return Err(of(format!("{name} is told of twice")));
             }
         }
+        if self.files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes)).is_none() {
+            return Err(of("its files are longer than any disk".to_owned()));
+        }
         for wanted in [CONFIG_FILE, PREPROCESSOR_FILE] {
             if self.file(wanted).is_none() {
                 return Err(of(format!("it has no {wanted} among its files")));
@@ -293,6 +296,7 @@ mod tests {
         };
         parse(&with("/name", json!("a"))).expect("the unchanged entry");
         let file = &good["files"][0];
+        let long = |name: &str| json!({ "name": name, "bytes": 1_u64 << 63, "sha256": file["sha256"] });
         for (pointer, value, needle) in [
             ("/name", json!("../a"), "\"../a\" is no name"),
             ("/name", json!("b"), "its config says it is \"a\""),
@@ -307,6 +311,7 @@ mod tests {
             ("/files", json!([]), "it has no config.json"),
             ("/files/2/name", json!("weights.bin"), "neither model.safetensors nor"),
             ("/files/0/bytes", json!(-1), "invalid value"),
+            ("/files", json!([long("a"), long("b")]), "longer than any disk"),
             ("/config/preco/swin", json!(3), "preco.swin"),
             ("/preprocessor/size", json!(3), "size.height"),
             ("/card/licence", json!(""), "no licence"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backbones::swin::SwinConfig;
+use crate::backbones::swin::{MOST_PARAMETERS, SwinConfig};
 use crate::error::{Error, Result};
 
 /// Which branches are trained.
@@ -124,6 +124,12 @@ impl PrecoConfig {
             return fail(format!(
                 "input {height}x{width} is not a multiple of the encoder's stride {stride}: the decoder draws whole \
                  {stride}x{stride} squares. Use for example {near}x{near}"
+            ));
+        }
+        let decoder = self.encoder.features() as f64 * 3.0 * (stride as f64).powi(2);
+        if decoder > MOST_PARAMETERS {
+            return fail(format!(
+                "a decoder of {decoder:.0e} parameters draws {stride}x{stride} squares; use a smaller patch"
             ));
         }
         let cell = self.mask_patch;

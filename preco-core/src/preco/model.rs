@@ -271,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn a_decoder_that_no_machine_holds_is_refused() {
+        let preset = SwinConfig::preset("pico").expect("preset");
+        let (depths, heads) = (vec![1; 8], vec![1; 8]);
+        let config = PrecoConfig::new(SwinConfig { input: [16_384, 16_384], patch: 64, depths, heads, ..preset });
+        let error = config.validate().expect_err("too large").to_string();
+        assert!(error.contains("a decoder of 8e11 parameters draws 8192x8192 squares"), "{error}");
+    }
+
+    #[test]
     fn what_training_holds_is_estimated_from_below() {
         // Measured: 3.32 GB at batches of 8, most of it in buffers that grow with the batch or with the model.
         let bytes = Preco::new(&PrecoConfig::new(base(192, 6))).expect("model").training_bytes(8);

@@ -11,6 +11,8 @@ use crate::preco::PrecoConfig;
 
 /// The version of the `preco` object this crate writes and reads.
 const VERSION: u64 = 1;
+/// The most outputs of a classifier.
+const MOST_CLASSES: usize = 1 << 20;
 
 /// What a model is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +74,9 @@ impl ModelSpec {
             labels: if file.find("label_names").is_some() { file.get("label_names")? } else { Vec::new() },
             pretraining: None,
         };
+        if spec.classes > MOST_CLASSES {
+            return Err(file.wrong("num_classes", format!("is {}, more than {MOST_CLASSES}", spec.classes)));
+        }
         if !spec.labels.is_empty() && spec.labels.len() != spec.classes {
             let reason = format!("are {}, but num_classes says {}", spec.labels.len(), spec.classes);
             return Err(file.wrong("label_names", reason));
@@ -229,6 +234,7 @@ mod tests {
             ("/preco/pretraining/method", json!("moco"), "unknown variant `moco`"),
             ("/model_args/window_size", json!([7, 7]), "model_args.window_size: is [7,7], but preco.swin says [8,8]"),
             ("/num_features", json!(768), "num_features: is 768"),
+            ("/num_classes", json!(1_048_577), "num_classes: is 1048577, more than"),
             ("/num_classes", Value::Null, "num_classes: is missing"),
             ("/label_names", json!(["forest"]), "label_names: are 1, but num_classes says 0"),
             ("/preco", Value::Null, "not written by PReCo"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::json::{self, Document};
+use crate::backbones::swin::MOST_SIDE_PX;
 use crate::error::Result;
 use crate::imagery::{Filter, Normalise};
 
@@ -72,15 +73,22 @@ impl Preprocess {
         if read.size.contains(&0) {
             return Err(file.wrong("size", format!("{:?} has a side of 0", read.size)));
         }
+        if read.size.iter().any(|&side| side > MOST_SIDE_PX) {
+            return Err(file.wrong("size", format!("{:?} has a side of more than {MOST_SIDE_PX} pixels", read.size)));
+        }
         if read.bands.len() != 3 {
             return Err(file.wrong("bands", format!("are {}, this program reads 3", read.bands.len())));
         }
-        let span = read.range[1] - read.range[0];
-        if span.is_nan() || span <= 0.0 {
-            return Err(file.wrong("value_range", format!("{:?} is empty", read.range)));
+        if !(read.range[0] < read.range[1] && read.rescale_factor().is_normal()) {
+            return Err(file.wrong("value_range", format!("{:?} is empty or too wide", read.range)));
         }
         if read.normalise.std.iter().any(|&std| !(std > 0.0 && std.is_finite())) {
             return Err(file.wrong("image_std", format!("{:?} must be above 0", read.normalise.std)));
+        }
+        let Normalise { mean, std } = &read.normalise;
+        // What black and white become: a mean beyond f32 is infinite here, and so is a division by almost nothing.
+        if mean.iter().zip(std).any(|(mean, std)| ![-mean / std, (1.0 - mean) / std].iter().all(|x| x.is_finite())) {
+            return Err(file.wrong("image_mean", format!("{mean:?} over {std:?} gives no numbers")));
         }
         file.agree("rescale_factor", &json!(read.rescale_factor()), "value_range")?;
         Ok(read)
@@ -151,6 +159,10 @@ mod tests {
             ("resample", json!(0), "resample: is 0"),
             ("image_std", json!([0.2, 0.0, 0.2]), "image_std"),
             ("image_mean", json!([0.5]), "image_mean: [0.5] cannot be used"),
+            ("image_mean", json!([1e300, 0.0, 0.0]), "image_mean: [inf, 0.0, 0.0]"),
+            ("image_std", json!([1e-45, 1.0, 1.0]), "gives no numbers"),
+            ("value_range", json!([-1e308, 1e308]), "value_range: [-1e308, 1e308] is empty or too wide"),
+            ("size", json!({"height": 16_385, "width": 4}), "a side of more than 16384"),
             ("bands", json!(["red"]), "bands: are 1"),
             ("rescale_factor", json!(1.0), "rescale_factor: is 1.0, but value_range says"),
             ("do_rescale", json!(false), "do_rescale: is false"),

@@ -85,13 +85,13 @@ const PRESETS: [Preset; 6] = [
 /// Blocks of a stage at most; Swin's have up to 18.
 const MOST_BLOCKS: usize = 256;
 /// Pixels of a side at most.
-const MOST_SIDE_PX: usize = 16_384;
+pub(crate) const MOST_SIDE_PX: usize = 16_384;
 /// Pixels of a patch's side at most.
 const MOST_PATCH_PX: usize = 64;
 /// Tokens of the first stage at most: an input of 8192 pixels in patches of 4.
 const MOST_TOKENS: usize = 1 << 22;
 /// Parameters at most; Swin-L has 0.2 billion.
-const MOST_PARAMETERS: f64 = 4e9;
+pub(crate) const MOST_PARAMETERS: f64 = 4e9;
 /// Channels of the last stage at most; Swin-L has 1,536.
 const MOST_CHANNELS: usize = 16_384;
 

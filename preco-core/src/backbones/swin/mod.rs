@@ -11,6 +11,7 @@ mod tests;
 mod transfer;
 
 pub use config::{EdgePolicy, SwinConfig};
+pub(crate) use config::{MOST_PARAMETERS, MOST_SIDE_PX};
 pub use model::{OutputGradients, Swin};
 pub use node::{SwinMaps, SwinNode};
 pub use table::{TableResize, resize_table};
