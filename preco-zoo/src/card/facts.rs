@@ -98,7 +98,7 @@ impl Facts {
 
 /// False for blanks and for marks alone, such as `???`.
 fn says_something(text: &str) -> bool {
-    text.chars().any(char::is_alphanumeric) && text.trim() != "TODO"
+    text.chars().any(char::is_alphanumeric) && !text.trim().eq_ignore_ascii_case("todo")
 }
 
 #[cfg(test)]
