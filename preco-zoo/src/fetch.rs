@@ -183,16 +183,15 @@ impl Search<'_> {
     /// The revision from the cache where that is enough, else from `beyond`, which returns the commit; `name` is what it is
     /// downloaded by.
     fn run(self, name: &str, beyond: impl FnOnce() -> Result<String>) -> Result<Place> {
-        // Without network code everything is offline.
-        let is_offline = self.request.settings.offline || cfg!(not(feature = "hub"));
-        let cached = self.cache.commit_of(self.revision).filter(|commit| self.is_here(commit));
-        if let Some(commit) = &cached
-            && (is_commit(self.revision) || is_offline)
-            && self.is_right(commit)?
+        let cached = self.cache.commit_of(self.revision);
+        let cached = cached.and_then(|commit| self.files(&commit).map(|files| (commit, files)));
+        if let Some((commit, files)) = &cached
+            && (is_commit(self.revision) || self.is_offline())
+            && self.is_right(commit, files)?
         {
             return Ok(Place::Cache(self.cache, commit.clone()));
         }
-        if is_offline && cfg!(feature = "hub") {
+        if self.is_offline() && cfg!(feature = "hub") {
             let hint =
                 format!("run preco-cli models download {name} where there is a network, or unset HF_HUB_OFFLINE");
             return Err(Error::Offline { what: name.to_owned(), cache: self.request.settings.cache.clone(), hint });
@@ -201,7 +200,7 @@ impl Search<'_> {
             Ok(commit) => Ok(Place::Cache(self.cache, commit)),
             // As Python does: a hub that cannot be reached is no reason to fail with the files at hand.
             Err(Error::Network { place, reason }) => match cached {
-                Some(commit) if self.is_right(&commit)? => {
+                Some((commit, files)) if self.is_right(&commit, &files)? => {
                     let told = format!("{place}: {reason}; taking {name} from the cache, commit {commit}");
                     self.request.progress.note(&told);
                     Ok(Place::Cache(self.cache, commit))
@@ -212,39 +211,43 @@ impl Search<'_> {
         }
     }
 
-    /// True where the cache holds all that is needed of a commit.
-    fn is_here(&self, commit: &str) -> bool {
+    /// Without network code everything is offline.
+    fn is_offline(&self) -> bool {
+        self.request.settings.offline || cfg!(not(feature = "hub"))
+    }
+
+    /// The files of a commit, and what they should be where that is known; `None` where the cache lacks one that is needed.
+    fn files(&self, commit: &str) -> Option<Vec<(String, Option<Digest>)>> {
         let (folder, part) = (self.cache.snapshot(commit), self.request.part);
-        match self.pinned {
-            Some(entry) => {
-                entry.files.iter().filter(|file| part.wants(&file.name)).all(|file| folder.join(&file.name).exists())
-            }
-            None => self.cache.whole(commit).is_some() || part.needed_in(&folder).is_some(),
+        if let Some(entry) = self.pinned {
+            let pinned = |file: &crate::File| (file.name.clone(), Some(Digest::Sha256(file.sha256.clone())));
+            let files: Vec<_> = entry.files.iter().filter(|file| part.wants(&file.name)).map(pinned).collect();
+            return files.iter().all(|(file, _)| folder.join(file).exists()).then_some(files);
         }
+        if let Some(whole) = self.cache.whole(commit) {
+            return Some(whole.into_iter().map(|(file, digest)| (file, Some(digest))).collect());
+        }
+        let known = |file: String| {
+            let digest = self.cache.digest_of(commit, &file);
+            (file, digest)
+        };
+        Some(part.needed_in(&folder)?.into_iter().map(known).collect())
     }
 
     /// Compares a cached commit with its digests, each file once; false where one is wrong and can be fetched anew.
-    fn is_right(&self, commit: &str) -> Result<bool> {
-        let is_offline = self.request.settings.offline || cfg!(not(feature = "hub"));
-        let (folder, part) = (self.cache.snapshot(commit), self.request.part);
-        let pinned = |file: &crate::File| (file.name.clone(), Some(Digest::Sha256(file.sha256.clone())));
-        let files: Vec<(String, Option<Digest>)> = match (self.pinned, self.cache.whole(commit)) {
-            (Some(entry), _) => entry.files.iter().map(pinned).filter(|(file, _)| part.wants(file)).collect(),
-            (None, Some(whole)) => whole.into_iter().map(|(file, digest)| (file, Some(digest))).collect(),
-            (None, None) => part.needed_in(&folder).unwrap_or_default().into_iter().map(|file| (file, None)).collect(),
-        };
+    fn is_right(&self, commit: &str, files: &[(String, Option<Digest>)]) -> Result<bool> {
         for (file, digest) in files {
-            let Some(digest) = digest.or_else(|| self.cache.digest_of(commit, &file)) else {
-                if is_offline {
+            let Some(digest) = digest else {
+                if self.is_offline() {
                     let hint = "nobody here says its digest; fetch it again where there is a network".to_owned();
                     let what = format!("a digest of {file}");
                     return Err(Error::Offline { what, cache: self.request.settings.cache.clone(), hint });
                 }
                 return Ok(false);
             };
-            match self.cache.check(commit, &file, &digest) {
+            match self.cache.check(commit, file, digest) {
                 Ok(()) => {}
-                Err(Error::Digest { path, found, wanted }) if !is_offline => {
+                Err(Error::Digest { path, found, wanted }) if !self.is_offline() => {
                     let told = format!("{} has {found}, published is {wanted}: fetching it anew", path.display());
                     self.request.progress.note(&told);
                     return Ok(false);
@@ -282,14 +285,15 @@ fn unpack(entry: &Entry, settings: &Settings) -> Result<PathBuf> {
     let all: String = entry.files.iter().map(|file| file.sha256.as_str()).collect();
     let commit = sha256(all.as_bytes())[..40].to_owned();
     let cache = Repository::new(&settings.cache, &format!("{CARRIED}/{}", entry.name));
+    let mut here: Vec<(&str, Digest)> = Vec::new();
     for (name, bytes) in files {
-        let etag = sha256(bytes);
-        if cache.check(&commit, name, &Digest::Sha256(etag.clone())).is_err() {
-            cache.put(&etag, bytes)?;
-            cache.link(&commit, name, &etag)?;
+        let digest = Digest::Sha256(sha256(bytes));
+        if cache.check(&commit, name, &digest).is_err() {
+            cache.put(digest.digits(), bytes)?;
+            cache.link(&commit, name, digest.digits())?;
         }
+        here.push((name, digest));
     }
-    let here: Vec<(&str, Digest)> = files.iter().map(|(name, bytes)| (*name, Digest::Sha256(sha256(bytes)))).collect();
     cache.write_record(&commit, &here)?;
     Ok(cache.snapshot(&commit))
 }

@@ -29,10 +29,12 @@ impl Part {
                 && (is_shard || is_licence || [ENCODER_FILE, DECODER_FILE, INDEX_FILE].contains(&file)))
     }
 
-    /// True for a file of the weights that the index in `folder` names.
+    /// The shards that the index in `folder` names and that are not wanted by their names already.
     #[cfg(feature = "hub")]
-    pub(crate) fn is_shard_of(self, folder: &Path, file: &str) -> bool {
-        self == Self::All && shards(folder).is_some_and(|shards| shards.iter().any(|shard| shard == file))
+    pub(crate) fn other_shards(self, folder: &Path) -> Vec<String> {
+        let mut shards = shards(folder).filter(|_| self == Self::All).unwrap_or_default();
+        shards.retain(|shard| !self.wants(shard));
+        shards
     }
 
     /// The files that this part cannot do without.
@@ -47,13 +49,15 @@ impl Part {
     }
 
     /// The first of the files that this part cannot do without and that `folder` lacks.
+    #[cfg(feature = "hub")]
     pub(crate) fn missing_in(self, folder: &Path) -> Option<String> {
         self.needed(folder).into_iter().find(|file| !folder.join(file).exists())
     }
 
     /// The files that this part cannot do without, where all of them are in `folder`.
     pub(crate) fn needed_in(self, folder: &Path) -> Option<Vec<String>> {
-        self.missing_in(folder).is_none().then(|| self.needed(folder))
+        let files = self.needed(folder);
+        files.iter().all(|file| folder.join(file).exists()).then_some(files)
     }
 }
 

@@ -48,9 +48,8 @@ impl Repository {
     pub(crate) fn check_file(&self, path: &Path, wanted: &Digest) -> Result<()> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let metadata = file.metadata().map_err(Error::io("read", path))?;
-        let line = line(path, &metadata, wanted);
-        let memory = self.memory();
-        if std::fs::read_to_string(&memory).is_ok_and(|text| text.lines().any(|known| known == line)) {
+        let line = self.line(path, &metadata, wanted);
+        if std::fs::read_to_string(self.memory()).is_ok_and(|text| text.lines().any(|known| known == line)) {
             return Ok(());
         }
         let found = wanted.of(&mut &file, metadata.len()).map_err(Error::io("read", path))?;
@@ -58,18 +57,32 @@ impl Repository {
             return Err(Error::Digest { path: path.into(), found: found.to_string(), wanted: wanted.to_string() });
         }
         // A cache that cannot be written to is checked each time.
-        let _ = remember(&memory, &line);
+        let _ = remember(&self.memory(), &line);
         Ok(())
+    }
+
+    /// Remembers the file at `path` as it is now, which the caller has just compared.
+    #[cfg(feature = "hub")]
+    pub(crate) fn remember_file(&self, path: &Path, digest: &Digest) -> Result<()> {
+        let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        // As above.
+        let _ = remember(&self.memory(), &self.line(path, &metadata, digest));
+        Ok(())
+    }
+
+    /// What is remembered of a file: by its place in the repository, however the cache was come by.
+    fn line(&self, path: &Path, metadata: &Metadata, digest: &Digest) -> String {
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let (place, root) = (real(path), real(&self.root()));
+        let place = place.strip_prefix(&root).unwrap_or(&place);
+        let changed = changed.unwrap_or_default().as_nanos();
+        format!("{digest}, {} bytes, {changed}: {}", metadata.len(), place.display())
     }
 
     fn memory(&self) -> PathBuf {
         self.root().join(".preco").join(MEMORY)
     }
-}
-
-fn line(path: &Path, metadata: &Metadata, digest: &Digest) -> String {
-    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    format!("{digest}, {} bytes, {}: {}", metadata.len(), changed.unwrap_or_default().as_nanos(), path.display())
 }
 
 fn remember(memory: &Path, line: &str) -> std::io::Result<()> {
@@ -92,6 +105,7 @@ mod tests {
         let right = repository.digest_of(&commit, "a.txt").expect("named by its digest");
         repository.check(&commit, "a.txt", &right).expect("right");
         let memory = std::fs::read_to_string(repository.memory()).expect("memory");
+        repository.check_file(&repository.blob(&etag), &right).expect("remembered by its place, not by the way to it");
         repository.check(&commit, "a.txt", &right).expect("remembered");
         assert_eq!(std::fs::read_to_string(repository.memory()).expect("memory"), memory);
         assert_eq!(memory.lines().count(), 1);

@@ -31,11 +31,6 @@ impl Repository {
         if part != Part::All && self.commit_of(revision).is_some_and(|known| self.whole(&known).is_some()) {
             return Ok(());
         }
-        self.write_ref(revision, commit)
-    }
-
-    #[cfg(any(feature = "hub", test))]
-    fn write_ref(&self, revision: &str, commit: &str) -> Result<()> {
         self.write(&self.root().join("refs").join(revision), commit)
     }
 

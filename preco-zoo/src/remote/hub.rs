@@ -41,20 +41,13 @@ impl<'a> Hub<'a> {
         if !settings.endpoint.starts_with("http://") && !settings.endpoint.starts_with("https://") {
             return Err(wrong("the hub's address begins with https:// (HF_ENDPOINT, --endpoint)".to_owned()));
         }
-        let builder = || {
-            let agent = concat!("preco-zoo/", env!("CARGO_PKG_VERSION"));
-            reqwest::Client::builder()
-                .user_agent(agent)
-                .connect_timeout(settings.timeout)
-                .read_timeout(settings.timeout)
-        };
         let failed = |error: reqwest::Error| wrong(format!("no connection can be made: {error}"));
-        let http = builder().redirect(reqwest::redirect::Policy::none()).build().map_err(failed)?;
+        let http = client(settings).redirect(reqwest::redirect::Policy::none()).build().map_err(failed)?;
         // Without a token hf-hub 1.0 would look for one itself, in other places than these settings. A line break cannot
         // stand in a header, so this one is never sent.
         let token = settings.token.as_ref().map_or("\n", |token| token.secret());
         let client = HFClient::builder()
-            .client(builder().build().map_err(failed)?)
+            .client(client(settings).build().map_err(failed)?)
             .endpoint(&settings.endpoint)
             .cache_dir(&settings.cache)
             .token(token)
@@ -146,9 +139,8 @@ impl<'a> Hub<'a> {
 
     /// What an answer that is no success is.
     fn refusal(&self, what: &str, status: u16, headers: &HeaderMap) -> Failure {
-        let pause = header(headers, RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
         let code = header(headers, "x-error-code").unwrap_or_default();
-        self.refused(what, status, &code, pause.map(std::time::Duration::from_secs))
+        self.refused(what, status, &code, retry_after(headers))
     }
 
     fn refused(&self, what: &str, status: u16, code: &str, retry_after: Option<std::time::Duration>) -> Failure {
@@ -223,6 +215,17 @@ pub(super) fn transport(error: reqwest::Error) -> Failure {
         source = cause.source();
     }
     Failure::Transient(words)
+}
+
+/// A client as both kinds of servers get it.
+pub(super) fn client(settings: &Settings) -> reqwest::ClientBuilder {
+    let agent = concat!("preco-zoo/", env!("CARGO_PKG_VERSION"));
+    reqwest::Client::builder().user_agent(agent).connect_timeout(settings.timeout).read_timeout(settings.timeout)
+}
+
+/// When the other side says to come back, in seconds.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
+    header(headers, RETRY_AFTER.as_str())?.trim().parse().ok().map(std::time::Duration::from_secs)
 }
 
 /// A header as text.

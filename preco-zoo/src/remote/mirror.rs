@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 
 use super::failure::{Failure, Patience, Refusal};
-use super::hub::{header, transport};
+use super::hub::{client, header, retry_after, transport};
 use super::{Opened, Remote, Wanted, transfer};
 use crate::cache::Repository;
 use crate::digest::{Digest, sha256};
@@ -55,12 +55,11 @@ pub(crate) async fn fetch(
     };
     let folder = cache.snapshot(&commit);
     let mut here: Vec<(&str, Digest)> = Vec::new();
-    // What is wanted by its name, then shards, which have any names that their index says.
-    for is_shard in [false, true] {
-        for (file, bytes, digits) in &sums {
-            if part.wants(file) == is_shard || (is_shard && !part.is_shard_of(&folder, file)) {
-                continue;
-            }
+    // As from the hub: names, then the shards of the index.
+    for is_second in [false, true] {
+        let shards = if is_second { part.other_shards(&folder) } else { Vec::new() };
+        let is_asked = |file: &String| if is_second { shards.contains(file) } else { part.wants(file) };
+        for (file, bytes, digits) in sums.iter().filter(|(file, ..)| is_asked(file)) {
             let digest = Digest::Sha256(digits.clone());
             let wanted = Wanted { file, bytes: *bytes, digest: Some(digest.clone()) };
             transfer::fetch(&*remote, &wanted, &cache, digits, settings, progress).await?;
@@ -97,13 +96,7 @@ fn open(settings: &Settings, address: &str) -> Result<Box<dyn Remote>> {
         #[cfg(not(feature = "object-store"))]
         return Err(Error::Feature { what: format!("fetching {}", shown(address)), feature: "object-store" });
     }
-    let agent = concat!("preco-zoo/", env!("CARGO_PKG_VERSION"));
-    let client = reqwest::Client::builder()
-        .user_agent(agent)
-        .connect_timeout(settings.timeout)
-        .read_timeout(settings.timeout)
-        .build()
-        .map_err(|error| wrong(format!("no connection can be made: {error}")))?;
+    let client = client(settings).build().map_err(|error| wrong(format!("no connection can be made: {error}")))?;
     let base = reqwest::Url::parse(address).map_err(|error| wrong(error.to_string()))?;
     Ok(Box::new(Mirror { client, base }))
 }
@@ -149,7 +142,6 @@ impl Remote for Mirror {
             let answer = request.send().await.map_err(transport)?;
             let text = |name: &str| header(answer.headers(), name);
             let status = answer.status().as_u16();
-            let pause = text(RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
             let begins = match status {
                 200 => 0,
                 // `bytes 100-199/200`
@@ -158,10 +150,10 @@ impl Remote for Mirror {
                     .filter(|begins| *begins == from)
                     .ok_or(Failure::Range)?,
                 _ => {
-                    let pause = pause.map(std::time::Duration::from_secs);
+                    let retry_after = retry_after(answer.headers());
                     let place = &self.place();
                     let (what, page, has_token, code) = (file, place.as_str(), None, "");
-                    return Err(Refusal { place, what, page, has_token, status, code, retry_after: pause }.failure());
+                    return Err(Refusal { place, what, page, has_token, status, code, retry_after }.failure());
                 }
             };
             let remaining = text(CONTENT_LENGTH.as_str()).and_then(|bytes| bytes.parse().ok());

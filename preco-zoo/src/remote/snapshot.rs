@@ -23,16 +23,14 @@ impl Hub<'_> {
         let folder = cache.snapshot(&commit);
         let files = self.files(&commit).await?;
         let mut here: Vec<(&str, Digest)> = Vec::new();
-        for listed in files.iter().filter(|listed| part.wants(&listed.path)) {
-            if let Some(digest) = self.bring(listed, &commit, pinned, &cache).await? {
-                here.push((&listed.path, digest));
-            }
-        }
-        // Shards have any names; their index knows them.
-        for listed in files.iter().filter(|listed| part.is_shard_of(&folder, &listed.path) && !part.wants(&listed.path))
-        {
-            if let Some(digest) = self.bring(listed, &commit, pinned, &cache).await? {
-                here.push((&listed.path, digest));
+        // What is wanted by its name, the index among it; then shards, which have any names that the index says.
+        for is_second in [false, true] {
+            let shards = if is_second { part.other_shards(&folder) } else { Vec::new() };
+            let is_asked = |file: &String| if is_second { shards.contains(file) } else { part.wants(file) };
+            for listed in files.iter().filter(|listed| is_asked(&listed.path)) {
+                if let Some(digest) = self.bring(listed, &commit, pinned, &cache).await? {
+                    here.push((&listed.path, digest));
+                }
             }
         }
         let missing = |file: &str| Error::NotFound {

@@ -45,8 +45,8 @@ pub(super) async fn fetch(
     file.sync_all().map_err(Error::io("write", &part))?;
     std::fs::rename(&part, &blob).map_err(Error::io("write", &blob))?;
     if let Some(digest) = &wanted.digest {
-        // The file has been compared in `receive`, under its other name; this remembers it.
-        repository.check_file(&blob, digest)?;
+        // `receive` has compared it, under its other name.
+        repository.remember_file(&blob, digest)?;
     }
     progress.end();
     Ok(())
