@@ -32,22 +32,19 @@ pub(crate) struct Verified {
 /// Runs the command.
 pub(crate) fn execute(args: &Args) -> Result<Verified> {
     let (settings, model) = (args.hub.settings(), shown(&args.model));
-    match Name::parse(&args.model)? {
-        Name::Folder(path) => Ok(Verified { model, files: verify(&path)?, path: Some(path) }),
+    let path = match Name::parse(&args.model)? {
+        Name::Folder(path) => path,
         Name::Published { name, revision: None } => {
             let registry = Registry::with_file(settings.registry.as_deref())?;
             let entry = registry.entry(&name)?;
             if entry.repository.is_none() {
                 return Ok(Verified { model, files: verify_carried(entry), path: None });
             }
-            let (path, _) = preco_zoo::download(&args.model, &settings, &Display::default())?;
-            Ok(Verified { model, files: verify(&path)?, path: Some(path) })
+            preco_zoo::download(&args.model, &settings, &Display::default())?.0
         }
-        _ => {
-            let (path, _) = preco_zoo::download(&args.model, &settings, &Display::default())?;
-            Ok(Verified { model, files: verify(&path)?, path: Some(path) })
-        }
-    }
+        _ => preco_zoo::download(&args.model, &settings, &Display::default())?.0,
+    };
+    Ok(Verified { model, files: verify(&path)?, path: Some(path) })
 }
 
 impl Report for Verified {
