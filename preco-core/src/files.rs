@@ -16,26 +16,62 @@ const RANDOM: usize = 6;
 /// # Errors
 /// Whatever `write` returns, or the file system's error; the temporary file is then removed and `path` left as it was.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .rand_bytes(RANDOM)
-        .make_in(folder, |name| OpenOptions::new().write(true).create_new(true).open(name))?;
+    let mut temporary = Temporary::beside(path)?;
     {
-        let mut buffered = io::BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+        let mut buffered = io::BufWriter::with_capacity(1 << 20, temporary.file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    // The rename itself lives in the folder. Some file systems cannot sync a folder; the file is whole either way.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
+    temporary.persist(path)
+}
+
+/// A file without its name yet; dropped before it has one, it is gone.
+pub struct Temporary {
+    file: tempfile::NamedTempFile<File>,
+}
+
+impl Temporary {
+    /// An empty file in the folder of `path`.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn beside(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        let file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(RANDOM)
+            .make_in(folder, |name| OpenOptions::new().write(true).create_new(true).open(name))?;
+        Ok(Self { file })
     }
-    Ok(())
+
+    /// The file, to write to.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.as_file().try_clone()
+    }
+
+    /// Syncs what was written and gives it the name `path`, in the folder it was made for.
+    ///
+    /// # Errors
+    /// The file system's; the file is then removed and `path` left as it was.
+    pub fn persist(self, path: &Path) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(path).map_err(|error| error.error)?;
+        // The rename itself lives in the folder. Some file systems cannot sync a folder; the file is whole either way.
+        if let Ok(folder) = File::open(folder_of(path)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Removes the temporary files that killed processes left in `folder`, and tells how many there were.

@@ -7,6 +7,7 @@ pub mod backbones;
 pub mod backend;
 pub mod error;
 pub mod files;
+pub mod geo;
 pub mod heads;
 pub mod imagery;
 pub mod losses;

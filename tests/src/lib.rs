@@ -20,6 +20,7 @@ pub mod binary;
 pub mod case;
 mod compare;
 mod config;
+pub mod data;
 #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
 mod device;
 pub mod folder;

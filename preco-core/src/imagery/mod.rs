@@ -1,13 +1,16 @@
 //! Bytes to pixels to tensors. Everything here is deterministic.
 
+mod bytes;
 mod decode;
 mod jpeg;
 mod normalise;
 mod png;
+pub mod raster;
 mod resize;
 mod rgb;
 mod write_jpeg;
 
+pub use bytes::{ByteSource, FileBytes};
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, format, probe};
 pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, Normalise};
 pub use png::{encode_png, write_png};

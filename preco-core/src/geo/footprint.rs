@@ -1,0 +1,132 @@
+//! The outline of a window of pixels on the Earth.
+
+use serde_json::{Value, json};
+
+use super::ring::{Ring, split};
+use super::{Affine, Crs};
+
+/// Pieces of an edge: straight in a projection is not straight in degrees.
+const PIECES: usize = 8;
+
+/// A polygon of longitudes and latitudes (OGC:CRS84), or two where the antimeridian cuts it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Footprint {
+    /// Closed rings, counter-clockwise, one for each polygon; there are no holes.
+    pub polygons: Vec<Vec<[f64; 2]>>,
+}
+
+impl Footprint {
+    /// The outline of columns `x` to `x + width` and rows `y` to `y + height`; nothing where a point of it cannot be
+    /// placed. Edges are cut into pieces, so curved ones lie right to a few centimetres for tiles of kilometres.
+    pub fn of_window([x, y, width, height]: [f64; 4], affine: &Affine, crs: &Crs) -> Option<Self> {
+        let pieces = if crs.is_geographic() { 1 } else { PIECES };
+        let corners = [[x, y], [x, y + height], [x + width, y + height], [x + width, y]];
+        let mut ring: Ring = Vec::with_capacity(4 * pieces);
+        for (at, from) in corners.iter().enumerate() {
+            let to = corners[(at + 1) % 4];
+            for piece in 0..pieces {
+                let share = piece as f64 / pieces as f64;
+                let [col, row] = [0, 1].map(|axis| from[axis] + share * (to[axis] - from[axis]));
+                ring.push(crs.to_lonlat(affine.apply(col, row))?);
+            }
+        }
+        let polygons = split(ring);
+        (!polygons.is_empty()).then_some(Self { polygons })
+    }
+
+    /// `[west, south, east, north]`; with `west` larger than `east` where it crosses the antimeridian.
+    pub fn bbox(&self) -> [f64; 4] {
+        let of = |rings: &[Ring]| {
+            let mut bbox = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+            for [lon, lat] in rings.iter().flatten() {
+                bbox = [bbox[0].min(*lon), bbox[1].min(*lat), bbox[2].max(*lon), bbox[3].max(*lat)];
+            }
+            bbox
+        };
+        match &self.polygons[..] {
+            [east, west]
+                if of(std::slice::from_ref(east))[2] == 180.0 && of(std::slice::from_ref(west))[0] == -180.0 =>
+            {
+                let all = of(&self.polygons);
+                [of(std::slice::from_ref(east))[0], all[1], of(std::slice::from_ref(west))[2], all[3]]
+            }
+            all => of(all),
+        }
+    }
+
+    /// True where a longitude and a latitude lie inside.
+    pub fn contains(&self, [lon, lat]: [f64; 2]) -> bool {
+        let inside = |ring: &Ring| {
+            let crosses = |edge: &&[[f64; 2]]| {
+                let ([x0, y0], [x1, y1]) = (edge[0], edge[1]);
+                (y0 > lat) != (y1 > lat) && lon < x0 + (lat - y0) / (y1 - y0) * (x1 - x0)
+            };
+            ring.windows(2).filter(crosses).count() % 2 == 1
+        };
+        self.polygons.iter().any(inside)
+    }
+
+    /// GeoJSON's geometry (RFC 7946).
+    pub fn to_geojson(&self) -> Value {
+        match &self.polygons[..] {
+            [ring] => json!({ "type": "Polygon", "coordinates": [ring] }),
+            rings => {
+                json!({ "type": "MultiPolygon", "coordinates": rings.iter().map(|ring| [ring]).collect::<Vec<_>>() })
+            }
+        }
+    }
+
+    /// What [`Footprint::to_geojson`] gives, read back; nothing for any other geometry.
+    pub fn from_geojson(geometry: &Value) -> Option<Self> {
+        let coordinates = geometry.get("coordinates")?.clone();
+        let polygons: Vec<Vec<Ring>> = match geometry.get("type")?.as_str()? {
+            "Polygon" => vec![serde_json::from_value(coordinates).ok()?],
+            "MultiPolygon" => serde_json::from_value(coordinates).ok()?,
+            _ => return None,
+        };
+        let polygons: Vec<Ring> = polygons.into_iter().map(|rings| rings.into_iter().next()).collect::<Option<_>>()?;
+        (!polygons.is_empty()).then_some(Self { polygons })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corners_of_a_rotated_window_are_where_the_transform_puts_them() {
+        let affine = Affine::new([0.01, 0.002, 10.0, 0.003, -0.01, 50.0]);
+        let footprint = Footprint::of_window([4.0, 6.0, 2.0, 3.0], &affine, &Crs::epsg(4326)).expect("footprint");
+        let ring = &footprint.polygons[0];
+        assert_eq!(ring.len(), 5);
+        for [col, row] in [[4.0, 6.0], [6.0, 6.0], [6.0, 9.0], [4.0, 9.0]] {
+            let corner = affine.apply(col, row);
+            let distance = |point: &[f64; 2]| (point[0] - corner[0]).abs() + (point[1] - corner[1]).abs();
+            assert!(ring.iter().any(|point| distance(point) < 1e-12), "{corner:?} is not in {ring:?}");
+        }
+        assert!(footprint.contains(affine.apply(5.0, 7.5)) && !footprint.contains(affine.apply(6.5, 7.5)));
+    }
+
+    #[test]
+    fn a_window_over_the_antimeridian_has_two_polygons_and_a_narrow_box() {
+        // UTM zone 60 south, 6 degrees east of its meridian.
+        let affine = Affine::new([1000.0, 0.0, 800_000.0, 0.0, -1000.0, 8_000_000.0]);
+        let footprint = Footprint::of_window([0.0, 0.0, 100.0, 10.0], &affine, &Crs::epsg(32760)).expect("footprint");
+        assert_eq!(footprint.polygons.len(), 2);
+        let [west, south, east, north] = footprint.bbox();
+        assert!(west > 179.0 && east < -179.0 && south < north, "{:?}", footprint.bbox());
+        assert!(
+            footprint.contains([179.95, (south + north) / 2.0]) && footprint.contains([-179.95, (south + north) / 2.0])
+        );
+    }
+
+    #[test]
+    fn geojson_reads_back() {
+        for affine in [[1.0, 0.0, 10.0, 0.0, -1.0, 50.0], [1.0, 0.0, 178.0, 0.0, -1.0, 50.0]] {
+            let footprint = Footprint::of_window([0.0, 0.0, 4.0, 4.0], &Affine::new(affine), &Crs::epsg(4326));
+            let footprint = footprint.expect("footprint");
+            assert_eq!(Footprint::from_geojson(&footprint.to_geojson()), Some(footprint));
+        }
+        assert_eq!(Footprint::from_geojson(&json!({ "type": "Point", "coordinates": [1, 2] })), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Rings of longitudes and latitudes: unwrapped, cut at the antimeridian, turned counter-clockwise.
+
+/// A closed ring, its last point the first.
+pub(super) type Ring = Vec<[f64; 2]>;
+
+/// The rings, within 180 degrees west and east, of an open one that may cross the antimeridian or go round a pole.
+///
+/// Between two points the shorter way round the Earth is meant. A ring that goes round a pole is led along the pole.
+pub(super) fn split(mut ring: Ring) -> Vec<Ring> {
+    for at in 1..ring.len() {
+        ring[at][0] = near(ring[at][0], ring[at - 1][0]);
+    }
+    let (Some(&first), Some(&last)) = (ring.first(), ring.last()) else { return Vec::new() };
+    let closing = near(first[0], last[0]);
+    if (closing - first[0]).abs() > 180.0 {
+        let pole = if ring.iter().map(|point| point[1]).sum::<f64>() < 0.0 { -90.0 } else { 90.0 };
+        ring.extend([[closing, first[1]], [closing, pole], [first[0], pole]]);
+    }
+    let west = ring.iter().map(|point| point[0]).fold(f64::INFINITY, f64::min);
+    let east = ring.iter().map(|point| point[0]).fold(f64::NEG_INFINITY, f64::max);
+    let turn = |lon: f64| ((lon + 180.0) / 360.0).floor() as i32;
+    let part = |turn: i32| {
+        let from = 360.0 * f64::from(turn) - 180.0;
+        let inside = clip(&clip(&ring, from, 1.0), from + 360.0, -1.0);
+        close(inside.into_iter().map(|[lon, lat]| [lon - from - 180.0, lat]).collect())
+    };
+    (turn(west)..=turn(east)).filter_map(part).collect()
+}
+
+/// `lon` turned by whole turns to lie within half a turn of `other`.
+fn near(lon: f64, other: f64) -> f64 {
+    lon - 360.0 * ((lon - other) / 360.0).round()
+}
+
+/// The part of an open ring on one side of a meridian: where `side * (lon - meridian)` is not below 0.
+fn clip(ring: &[[f64; 2]], meridian: f64, side: f64) -> Ring {
+    let depth = |point: &[f64; 2]| side * (point[0] - meridian);
+    let mut out = Vec::with_capacity(ring.len() + 4);
+    for (at, point) in ring.iter().enumerate() {
+        let before = &ring[(at + ring.len() - 1) % ring.len()];
+        let (from, to) = (depth(before), depth(point));
+        if (from < 0.0) != (to < 0.0) {
+            let share = from / (from - to);
+            out.push([meridian, before[1] + share * (point[1] - before[1])]);
+        }
+        if to >= 0.0 {
+            out.push(*point);
+        }
+    }
+    out
+}
+
+/// Closed and counter-clockwise; nothing where it encloses nothing.
+fn close(mut ring: Ring) -> Option<Ring> {
+    ring.dedup();
+    let area = signed_area(&ring);
+    if area == 0.0 || !area.is_finite() {
+        return None;
+    }
+    if area < 0.0 {
+        ring.reverse();
+    }
+    if ring.first() != ring.last() {
+        ring.push(ring[0]);
+    }
+    Some(ring)
+}
+
+fn signed_area(ring: &[[f64; 2]]) -> f64 {
+    let origin = ring.first().copied().unwrap_or_default();
+    let next = ring.iter().cycle().skip(1);
+    let cross = |(a, b): (&[f64; 2], &[f64; 2])| {
+        (a[0] - origin[0]) * (b[1] - origin[1]) - (b[0] - origin[0]) * (a[1] - origin[1])
+    };
+    ring.iter().zip(next).map(cross).sum::<f64>() / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_over_the_antimeridian_becomes_two() {
+        let rings = split(vec![[179.0, 1.0], [-179.0, 1.0], [-179.0, 0.0], [179.0, 0.0]]);
+        assert_eq!(rings.len(), 2);
+        assert_eq!(rings.iter().map(|ring| signed_area(ring)).collect::<Vec<_>>(), [1.0, 1.0]);
+        assert!(rings[0].iter().all(|point| point[0] >= 179.0) && rings[1].iter().all(|point| point[0] <= -179.0));
+    }
+
+    #[test]
+    fn a_ring_round_a_pole_covers_it() {
+        let rings = split((0..8).map(|at| [45.0 * f64::from(at) - 170.0, -80.0]).collect());
+        let area: f64 = rings.iter().map(|ring| signed_area(ring)).sum();
+        assert!((area - 3600.0).abs() < 1e-9, "{rings:?}");
+        assert!(rings.iter().flatten().all(|point| point[0].abs() <= 180.0 && point[1] <= -80.0));
+    }
+
+    #[test]
+    fn rings_are_closed_and_counter_clockwise() {
+        let rings = split(vec![[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]);
+        assert_eq!(rings, [vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]]);
+        assert!(split(vec![[0.0, 1.0], [1.0, 1.0]]).is_empty());
+    }
+}

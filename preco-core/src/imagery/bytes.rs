@@ -1,0 +1,49 @@
+//! Bytes at any place: what rasters are read from.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Bytes that can be read at any place: a file, memory, an object on a web server.
+pub trait ByteSource: Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// True where there is no byte.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// The source's; [`io::ErrorKind::UnexpectedEof`] where they end before.
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+}
+
+/// A file's bytes.
+pub struct FileBytes {
+    file: File,
+    len: u64,
+}
+
+impl FileBytes {
+    /// # Errors
+    /// The file system's.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { file, len })
+    }
+}
+
+impl ByteSource for FileBytes {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        self.file.read_exact_at(out, offset)
+    }
+}

@@ -1,0 +1,56 @@
+//! What a raster is, before a pixel of it is read.
+
+use super::{SampleType, Window};
+use crate::geo::{Affine, Crs};
+
+/// The colours of a raster whose samples are indices.
+pub type Palette = Vec<[u8; 3]>;
+
+/// What a raster is.
+#[derive(Clone, Debug)]
+pub struct RasterInfo {
+    /// The file or address, for messages.
+    pub name: String,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// A name for each band: what the file says (`red`, `B04`), or nothing.
+    pub bands: Vec<Option<String>>,
+    /// The type of its samples.
+    pub sample: SampleType,
+    /// The value of pixels without data.
+    pub nodata: Option<f64>,
+    /// The band, if one is, that is 0 where there is no data.
+    pub alpha: Option<usize>,
+    /// True where a mask is stored beside the samples.
+    pub masked: bool,
+    /// The colours, where samples are indices into them.
+    pub palette: Option<Palette>,
+    /// From pixels to coordinates.
+    pub affine: Option<Affine>,
+    /// What the coordinates are.
+    pub crs: Option<Crs>,
+    /// Width and height of a stored tile or strip.
+    pub block: [usize; 2],
+    /// Width and height of each smaller copy of the raster that is stored with it, largest first.
+    pub overviews: Vec<[usize; 2]>,
+    /// How it is stored: `tiled 256x256, deflate, predictor 2`.
+    pub storage: String,
+}
+
+impl RasterInfo {
+    /// All of it.
+    pub fn window(&self) -> Window {
+        Window::new(0, 0, self.width, self.height)
+    }
+
+    /// The bands by number and name, as in `1 red, 2 green, 3 B08, 4`.
+    pub fn band_list(&self) -> String {
+        let name = |(at, name): (usize, &Option<String>)| match name {
+            Some(name) => format!("{} {name}", at + 1),
+            None => (at + 1).to_string(),
+        };
+        self.bands.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,42 @@
+//! Scenes: rasters of any size, read in windows.
+//!
+//! [`Raster`] is what a scene offers, whatever it is stored in; [`open()`] finds out which of two it is: a TIFF
+//! ([`TiffRaster`]: GeoTIFF, COG, BigTIFF) or an image file, which is decoded whole. [`Block`] is samples as they are
+//! stored; [`Pixels`] is what a network needs of them: chosen bands as numbers, and which pixels hold data.
+
+mod image;
+mod info;
+mod open;
+mod pixels;
+mod sample;
+mod tags;
+mod tiff;
+mod window;
+
+pub use image::ImageRaster;
+pub use info::{Palette, RasterInfo};
+pub use open::{is_tiff, open, open_file};
+pub use pixels::Pixels;
+pub use sample::{Block, SampleType};
+pub use tiff::TiffRaster;
+pub use window::Window;
+
+use crate::error::Result;
+
+/// A grid of pixels with bands, read in windows. Several threads may read at once.
+pub trait Raster: Send + Sync {
+    /// What it is.
+    fn info(&self) -> &RasterInfo;
+
+    /// The samples of `window`, as they are stored.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Image`] where the window is not inside, or what is stored there is damaged or unsupported.
+    fn read(&self, window: Window) -> Result<Block>;
+
+    /// Where a mask is stored beside the samples: for each pixel of `window`, true where there is data.
+    ///
+    /// # Errors
+    /// As [`Raster::read`].
+    fn mask(&self, window: Window) -> Result<Option<Vec<bool>>>;
+}
