@@ -19,3 +19,4 @@ pub mod rng;
 pub mod simd;
 pub mod spec;
 pub mod update;
+pub mod vectors;

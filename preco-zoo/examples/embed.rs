@@ -2,8 +2,8 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("give an image")?;
-    let mut embedder = preco_zoo::from_pretrained("preco-swin-pico").embedder()?;
+    let encoder = preco_zoo::from_pretrained("preco-swin-pico").encoder()?;
     let image = preco_core::imagery::decode(path.as_ref())?;
-    println!("{:?}", embedder.embed(&[image])?);
+    println!("{:?}", encoder.embed(&image)?);
     Ok(())
 }

@@ -165,14 +165,29 @@ impl ModelFolder {
     /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape. `params` is then
     /// unchanged.
     pub fn overlay_encoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
-        let is_sharded = !self.source.has(ENCODER_FILE) && self.source.has(INDEX_FILE);
-        let files: Vec<String> = if is_sharded {
-            let index = Index::parse(&self.source.text(INDEX_FILE)?, &self.source.place(INDEX_FILE))?;
-            index.shards().into_iter().map(str::to_owned).collect()
-        } else {
-            vec![ENCODER_FILE.to_owned()]
-        };
-        self.overlay(&files, layout, params, |name| !is_decoder(name))
+        self.overlay(&self.encoder_files()?, layout, params, |name| !is_decoder(name))
+    }
+
+    /// SHA-256 of the encoder's weights: of their file, or of the digests of their shards in the index's order.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Io`].
+    pub fn encoder_digest(&self) -> Result<String> {
+        let files = self.encoder_files()?;
+        let digests = files.iter().map(|file| Ok(sha256(&self.source.bytes(file)?))).collect::<Result<Vec<_>>>()?;
+        Ok(match &digests[..] {
+            [only] => only.clone(),
+            shards => sha256(shards.concat().as_bytes()),
+        })
+    }
+
+    /// The files with the encoder's tensors: one, or the shards of the index.
+    fn encoder_files(&self) -> Result<Vec<String>> {
+        if self.source.has(ENCODER_FILE) || !self.source.has(INDEX_FILE) {
+            return Ok(vec![ENCODER_FILE.to_owned()]);
+        }
+        let index = Index::parse(&self.source.text(INDEX_FILE)?, &self.source.place(INDEX_FILE))?;
+        Ok(index.shards().into_iter().map(str::to_owned).collect())
     }
 
     /// Lays the mask token and the decoder over `params`; does nothing where the folder holds an encoder alone.

@@ -10,6 +10,7 @@
 mod cache;
 mod card;
 mod digest;
+mod encoder;
 mod error;
 mod fetch;
 mod folder;
@@ -29,6 +30,7 @@ mod verify;
 pub use cache::{CachedModel, CachedRevision, delete as delete_cached, scan as scan_cache};
 pub use card::{Facts, Figure};
 pub use digest::sha256;
+pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use fetch::{Fetched, describe, download, fetch};
 pub use folder::ModelFolder;

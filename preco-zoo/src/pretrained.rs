@@ -1,9 +1,9 @@
 //! Models by name, in Rust.
 
 use preco_core::backend::cpu::Cpu;
-use preco_core::predict::Embedder;
 use preco_core::simd::Level;
 
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::fetch::{Fetched, fetch};
 use crate::folder::ModelFolder;
@@ -14,9 +14,9 @@ use crate::settings::Settings;
 /// address of a model's folder, or a folder.
 ///
 /// ```no_run
-/// let mut embedder = preco_zoo::from_pretrained("preco-swin-pico").embedder()?;
+/// let encoder = preco_zoo::from_pretrained("preco-swin-pico").encoder()?;
 /// let image = preco_core::imagery::decode("image.png".as_ref())?;
-/// let vectors = embedder.embed(&[image])?;
+/// let vector = encoder.embed(&image)?;
 /// # Ok::<(), preco_zoo::Error>(())
 /// ```
 pub fn from_pretrained(name: impl Into<String>) -> Pretrained<'static> {
@@ -80,9 +80,12 @@ impl<'a> Pretrained<'a> {
     ///
     /// # Errors
     /// As [`Pretrained::folder`], and where the weights do not fit the model.
-    pub fn embedder(self) -> Result<Embedder> {
-        let cpu = Cpu::new(self.level.unwrap_or_else(Level::detect));
-        let folder = self.folder()?;
-        Embedder::new(folder.spec(), folder.preprocess(), cpu, |layout, params| folder.overlay_encoder(layout, params))
+    pub fn encoder(self) -> Result<Encoder> {
+        Encoder::load(self)
+    }
+
+    /// The vector instructions to compute with.
+    pub(crate) fn cpu(&self) -> Cpu {
+        Cpu::new(self.level.unwrap_or_else(Level::detect))
     }
 }

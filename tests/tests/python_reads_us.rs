@@ -103,13 +103,13 @@ struct Seen {
 impl Seen {
     /// Both sides of the model in `folder`, which timm takes from `source`.
     fn new(python: &Python, source: &str, folder: &Path, home: &Path, hub: Option<&Hub>) -> Self {
-        let mut embedder = preco_zoo::from_pretrained(folder.to_str().expect("UTF-8")).embedder().expect("our model");
-        let pictures = pictures(embedder.config().input);
+        let encoder = preco_zoo::from_pretrained(folder.to_str().expect("UTF-8")).encoder().expect("our model");
+        let pictures = pictures(encoder.config().input);
         let place = tempfile::tempdir().expect("temporary folder");
         for (at, picture) in pictures.iter().enumerate() {
             write_png(picture, &place.path().join(format!("{at}.png"))).expect("picture");
         }
-        let ours = embedder.embed(&pictures).expect("our features");
+        let ours = encoder.embed_all(&pictures).expect("our features");
         let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let timm = python.tell("timm_features.py", &[source, &path(folder), &path(place.path())], home, hub);
         let seen = Self { what: source.to_owned(), ours, timm };
@@ -272,8 +272,8 @@ fn timm_computes_our_features_from_a_run_and_notices_a_changed_weight() {
     other.tell_every_tensor();
     let one = changed(&folder, |values| *values.last_mut().expect("a value") += 0.1);
     for other in [shaken.path(), one.path()] {
-        let mut embedder = preco_zoo::from_pretrained(other.to_str().expect("UTF-8")).embedder().expect("our model");
-        let ours = embedder.embed(&pictures(embedder.config().input)).expect("features");
+        let encoder = preco_zoo::from_pretrained(other.to_str().expect("UTF-8")).encoder().expect("our model");
+        let ours = encoder.embed_all(&pictures(encoder.config().input)).expect("features");
         for way in ["pretrained", "strict"] {
             let difference = seen.difference(&ours, way, 0..EXACT);
             assert!(difference > 10.0 * SAME_PIXELS, "{way}: other weights differ by {difference} only");

@@ -42,7 +42,7 @@ fn a_model_comes_once_and_then_from_the_cache() {
     hub.forget_requests();
     download(&format!("{REPOSITORY}@{commit}"), &settings).expect("pinned");
     assert!(hub.requests().is_empty(), "a cached commit needs no request: {:?}", hub.requests());
-    preco_zoo::from_pretrained(REPOSITORY).settings(settings).offline(true).embedder().expect("embedder");
+    preco_zoo::from_pretrained(REPOSITORY).settings(settings).offline(true).encoder().expect("encoder");
     assert!(hub.requests().is_empty());
 }
 
@@ -129,8 +129,8 @@ fn shards_come_together() {
     let settings = settings(&hub, folder.path());
     let image = preco_core::imagery::Rgb8::filled(40, 40, [90, 120, 30]);
     let [one, other] = ["org/whole", "org/shards"].map(|name| {
-        let mut embedder = preco_zoo::from_pretrained(name).settings(settings.clone()).embedder().expect(name);
-        embedder.embed(std::slice::from_ref(&image)).expect("embed")
+        let encoder = preco_zoo::from_pretrained(name).settings(settings.clone()).encoder().expect(name);
+        encoder.embed_all(std::slice::from_ref(&image)).expect("embed")
     });
     assert_eq!(one, other);
     assert_eq!(contents(&download("org/shards", &settings).expect("shards")), shards.into_iter().collect());
@@ -393,7 +393,7 @@ fn shards_may_have_any_name_that_their_index_says() {
     hub.commit(REPOSITORY, &borrowed(&files));
     let path = download(REPOSITORY, &settings).expect("download");
     assert_eq!(contents(&path), files.into_iter().collect());
-    preco_zoo::from_pretrained(REPOSITORY).settings(settings).offline(true).embedder().expect("embedder");
+    preco_zoo::from_pretrained(REPOSITORY).settings(settings).offline(true).encoder().expect("encoder");
 }
 
 #[test]
@@ -401,10 +401,9 @@ fn the_programs_own_model_needs_nothing() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let mut settings = Settings::from_variables(|_| None);
     (settings.cache, settings.offline) = (folder.path().join("cache"), true);
-    let mut embedder =
-        preco_zoo::from_pretrained("preco-swin-pico").settings(settings.clone()).embedder().expect("embedder");
+    let encoder = preco_zoo::from_pretrained("preco-swin-pico").settings(settings.clone()).encoder().expect("encoder");
     let image = preco_core::imagery::Rgb8::filled(64, 64, [90, 120, 30]);
-    let embedding = embedder.embed(&[image]).expect("embed").remove(0);
+    let embedding = encoder.embed(&image).expect("embed");
     assert!(embedding.len() == 256 && embedding.iter().all(|value| value.is_finite()));
     assert!(!settings.cache.exists(), "nothing is written for what is in the program");
     let path = download("preco-swin-pico", &settings).expect("unpacked");

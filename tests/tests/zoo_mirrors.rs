@@ -32,10 +32,10 @@ fn a_folder_on_a_web_server_is_a_model() {
     download(&format!("{address}/"), &settings).expect("again");
     let asked: Vec<String> = hub.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(asked, ["/plain/zoo/preco-test/SHA256SUMS"], "the list of digests says what is here already");
-    preco_zoo::from_pretrained(address.as_str()).settings(settings.clone()).embedder().expect("embedder");
+    preco_zoo::from_pretrained(address.as_str()).settings(settings.clone()).encoder().expect("encoder");
     drop(hub);
     download(&address, &settings).expect("what is here serves where the server is gone");
-    preco_zoo::from_pretrained(address).settings(settings).offline(true).embedder().expect("offline");
+    preco_zoo::from_pretrained(address).settings(settings).offline(true).encoder().expect("offline");
 }
 
 #[test]

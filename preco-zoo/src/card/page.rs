@@ -67,9 +67,9 @@ pub(crate) fn page(
     }
     add(format_args!(
         "\n## Use\n\nOn the command line:\n\n```sh\npreco-cli models download {name}\n```\n\nIn Rust, with the \
-         crates `preco-zoo` and `preco-core`:\n\n```rust,ignore\nlet mut embedder = \
-         preco_zoo::from_pretrained(\"{name}\").embedder()?;\nlet image = \
-         preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet vectors = embedder.embed(&[image])?;\n```\n\nIn Python, \
+         crates `preco-zoo` and `preco-core`:\n\n```rust,ignore\nlet encoder = \
+         preco_zoo::from_pretrained(\"{name}\").encoder()?;\nlet image = \
+         preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet vector = encoder.embed(&image)?;\n```\n\nIn Python, \
          with timm 1.0.31 or newer (the tensors have its names; with an older one give `architecture` and \
          `model_args` of config.json to `create_model` and the file to `load_state_dict`); {note}:\n\n\
          ```python\nimport timm\nmodel = timm.create_model(\"{timm}\", pretrained=True).eval()\n```\n\n"

@@ -61,9 +61,9 @@ pub(crate) fn open(args: &Args, processor: &Processor) -> Result<Measured> {
         weights_bytes = read.iter().map(|bytes| bytes.len() as u64).sum();
         drop(read);
         let started = Instant::now();
-        let embedder = from_pretrained(&args.model).settings(settings.clone()).level(processor.level).embedder()?;
+        let encoder = from_pretrained(&args.model).settings(settings.clone()).level(processor.level).encoder()?;
         times[1].push(started.elapsed().as_secs_f64() * 1e3);
-        drop(embedder);
+        drop(encoder);
     }
     let [read_ms, open_ms] = times.map(|times| median(&times));
     let (model, threads) = (preco_zoo::shown(&args.model), processor.threads);

@@ -1,7 +1,7 @@
 //! What is written reads back: pixels, place, system, colours.
 
 use super::*;
-use crate::imagery::raster::{Raster, open_file};
+use crate::imagery::raster::open_file;
 
 fn affine() -> Affine {
     Affine::new([10.0, 0.0, 500_000.0, 0.0, -10.0, 4_000_000.0])

@@ -1,0 +1,94 @@
+//! Which of a scene's bands are a model's: by their names, or as the user says.
+
+use super::raster::RasterInfo;
+use crate::error::{Error, Result};
+
+/// Names that sensors give to colours: Sentinel-2's B02 to B04, written either way.
+const SAME: [(&str, &[&str]); 3] = [
+    ("red", &["red", "r", "b04", "b4"]),
+    ("green", &["green", "g", "b03", "b3"]),
+    ("blue", &["blue", "b", "b02", "b2"]),
+];
+
+/// The bands of `info`, counted from 0, that a model calls `wanted`.
+///
+/// `asked` are numbers counted from 1, as users and GDAL count. Without them, names must match: those of the file's
+/// descriptions, or red, green and blue where the file says that its pixels are colours.
+///
+/// # Errors
+/// [`Error::Image`] with the bands that there are and how to name them.
+pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]>) -> Result<Vec<usize>> {
+    let refused = |reason: String| Error::Image { path: info.name.clone().into(), reason };
+    let count = if info.palette.is_some() { 3 } else { info.bands.len() };
+    let list =
+        if info.palette.is_some() { "1 red, 2 green, 3 blue (of its palette)".to_owned() } else { info.band_list() };
+    if let Some(asked) = asked {
+        if asked.len() != wanted.len() {
+            let reason = format!("--bands names {} bands, the model wants {}", asked.len(), wanted.len());
+            return Err(refused(format!("{reason} ({})", wanted.join(", "))));
+        }
+        if let Some(band) = asked.iter().find(|&&band| band == 0 || band > count) {
+            return Err(refused(format!("has no band {band}; it has {list}")));
+        }
+        return Ok(asked.iter().map(|band| band - 1).collect());
+    }
+    if info.palette.is_some() && wanted.iter().map(String::as_str).eq(["red", "green", "blue"]) {
+        return Ok(vec![0, 1, 2]);
+    }
+    let matches = |name: &str, wanted: &str| {
+        let same = SAME.iter().find(|(colour, _)| *colour == wanted).map_or(&[][..], |(_, same)| same);
+        let name = name.to_ascii_lowercase();
+        name == wanted.to_ascii_lowercase() || same.contains(&name.as_str())
+    };
+    let find =
+        |wanted: &String| info.bands.iter().position(|name| name.as_deref().is_some_and(|name| matches(name, wanted)));
+    wanted.iter().map(find).collect::<Option<_>>().ok_or_else(|| {
+        let numbers = (1..=wanted.len()).rev().map(|band| band.min(count).to_string()).collect::<Vec<_>>().join(",");
+        let has = format!("has {count} band{}: {list}", if count == 1 { "" } else { "s" });
+        refused(format!(
+            "{has}; the model wants {} ({}). Name them in that order, as in --bands {numbers}",
+            wanted.len(),
+            wanted.join(", ")
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imagery::Rgb8;
+    use crate::imagery::raster::{ImageRaster, Raster};
+
+    fn info(names: &[&str]) -> RasterInfo {
+        let mut info = ImageRaster::new(Rgb8::filled(1, 1, [0; 3]), "scene.tif").info().clone();
+        info.bands = names.iter().map(|name| (!name.is_empty()).then(|| (*name).to_owned())).collect();
+        info
+    }
+
+    fn wanted() -> Vec<String> {
+        ["red", "green", "blue"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn names_are_found_in_any_order_and_by_sensors_numbers() {
+        assert_eq!(choose_bands(&info(&["nir", "Blue", "GREEN", "red"]), &wanted(), None).expect("bands"), [3, 2, 1]);
+        assert_eq!(choose_bands(&info(&["B02", "B03", "B04", "B08"]), &wanted(), None).expect("bands"), [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_scene_of_other_bands_is_refused_with_the_list_and_the_flag() {
+        let error = choose_bands(&info(&["", "", "nir", ""]), &wanted(), None).expect_err("no names").to_string();
+        assert_eq!(
+            error,
+            "scene.tif: has 4 bands: 1, 2, 3 nir, 4; the model wants 3 (red, green, blue). Name them in that order, as in \
+             --bands 3,2,1"
+        );
+        assert_eq!(choose_bands(&info(&["", "", "", ""]), &wanted(), Some(&[4, 3, 2])).expect("asked"), [3, 2, 1]);
+        for (asked, needle) in
+            [(&[1, 2][..], "names 2 bands"), (&[1, 2, 5][..], "no band 5"), (&[0, 1, 2][..], "no band 0")]
+        {
+            let error = choose_bands(&info(&["", "", "", ""]), &wanted(), Some(asked)).expect_err(needle).to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+    }
+}
