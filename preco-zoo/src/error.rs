@@ -68,6 +68,14 @@ pub enum Error {
         /// What is wrong in it and what would be right.
         reason: String,
     },
+    /// A file of embeddings is none, or is damaged.
+    #[error("{}: {reason}", path.display())]
+    Embeddings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// A model cannot be published as it is.
     #[error("{what}")]
     Card {

@@ -10,6 +10,7 @@
 mod cache;
 mod card;
 mod digest;
+pub mod embeddings;
 mod encoder;
 mod error;
 mod fetch;
