@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, config, data, evaluate, models, pretrain, scenes};
+use crate::commands::{bench, config, data, embed, evaluate, models, pretrain, scenes};
 use crate::device::Device;
 use crate::output;
 
@@ -27,6 +27,8 @@ enum Command {
     /// Train an encoder on images without labels
     #[command(allow_negative_numbers = true)]
     Pretrain(Box<pretrain::Args>),
+    /// Turn images and scenes into embeddings
+    Embed(Box<embed::Args>),
     /// Measure a pre-trained model: reconstruction and nearest neighbours
     Evaluate(evaluate::Args),
     /// Show or check the settings of a run
@@ -128,6 +130,7 @@ impl Cli {
         let processor = machine.start()?;
         match command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
+            Command::Embed(args) => output::print(&embed::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Encode(args)) => output::print(&bench::encode(&args, &processor)?, self.json),

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use preco_core::simd::Level;
 use preco_zoo::progress::Progress;
-use preco_zoo::{ModelFolder, Settings, Token};
+use preco_zoo::{Encoder, ModelFolder, Settings, Token};
 
 use crate::output::note;
 
@@ -54,6 +55,12 @@ impl Hub {
         }
         settings.mirror = self.mirror.clone().or(settings.mirror);
         settings
+    }
+
+    /// The encoder of the model called `name`, computing with `level`.
+    pub(crate) fn encoder(&self, name: &str, level: Level) -> Result<Encoder> {
+        let display = Display::default();
+        Ok(preco_zoo::from_pretrained(name).settings(self.settings()).level(level).progress(&display).encoder()?)
     }
 
     /// The model called `name`, or the one in this folder, here and compared with its digests.

@@ -25,6 +25,7 @@ mod registry;
 #[cfg(feature = "hub")]
 mod remote;
 mod settings;
+pub mod sources;
 mod sums;
 mod verify;
 

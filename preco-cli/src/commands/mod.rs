@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod data;
+pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod models;
 pub(crate) mod pretrain;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Grid, Place, Tile};
+use super::{Grid, Place, Tile, view};
 use crate::error::Result;
 use crate::geo::Footprint;
 use crate::imagery::raster::{Pixels, Raster, Window};
 use crate::imagery::{Levels, Rgb8, Stretch, choose_bands, resize};
 use crate::spec::Preprocess;
+
+/// Pixels that are read at once, about.
+const AT_ONCE_PX: usize = 1 << 20;
 
 /// A scene as a model sees it.
 pub struct Scene {
@@ -64,17 +67,28 @@ impl Scene {
         let mut image = vec![0; 3 * window.area()];
         image.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&self.fill));
         let mut valid = 0;
-        if inside.area() > 0 {
-            let pixels = Pixels::read(&*self.raster, inside, &self.bands)?;
-            valid = pixels.valid.iter().filter(|&&valid| valid).count();
-            let mut colours = vec![0; 3 * inside.area()];
+        let mut colours = Vec::new();
+        // Numbers take five times the room of colours: a large window is read in pieces.
+        for piece in inside.bands(AT_ONCE_PX / inside.width.max(1)).filter(|piece| piece.area() > 0) {
+            let pixels = Pixels::read(&*self.raster, piece, &self.bands)?;
+            valid += pixels.valid.iter().filter(|&&valid| valid).count();
+            colours.resize(3 * piece.area(), 0);
             self.levels.colours(&pixels, self.fill, &mut colours);
-            let rows = colours.chunks_exact(3 * inside.width);
-            for (row, out) in rows.zip(image.chunks_exact_mut(3 * window.width)) {
+            let rows = image.chunks_exact_mut(3 * window.width).skip(piece.y - window.y);
+            for (row, out) in colours.chunks_exact(3 * piece.width).zip(rows) {
                 out[..row.len()].copy_from_slice(row);
             }
         }
         Ok((Rgb8::new(window.width, window.height, image), valid as f64 / window.area().max(1) as f64))
+    }
+
+    /// The whole scene as one image: its [`view()`].
+    ///
+    /// # Errors
+    /// Those of reading and resizing.
+    pub fn whole(&self) -> Result<SceneTile> {
+        let (image, valid) = self.colours(self.raster.info().window())?;
+        Ok(SceneTile { image: view(&image, &self.preprocess)?, valid })
     }
 
     /// Tile `at` of `grid` at the model's size.

@@ -1,0 +1,71 @@
+//! Without an input: a generated scene, so that everything can be tried on a fresh machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use preco_core::geo::{Affine, Crs, RasterOut, Samples, write_geotiff};
+use preco_train::datasets::scenes::SceneGenerator;
+
+use super::report::Embedded;
+use super::{Args, run};
+use crate::cli::Processor;
+use crate::output::note;
+
+/// Where results go without `--out`.
+const FOLDER: &str = "preco-demo";
+/// Generated pictures side by side, and the side of one in pixels.
+const PIECES: [usize; 2] = [4, 2];
+const PIECE_PX: usize = 512;
+
+pub(super) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
+    let out = args.out.clone().unwrap_or_else(|| Path::new(FOLDER).join("embeddings.parquet"));
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
+    let scene = folder.join("scene.tif");
+    draw(&scene)?;
+    note(&format!("no INPUT: drew {}", scene.display()));
+    let picture = args.picture.clone().unwrap_or_else(|| folder.join("picture.png"));
+    let mut args = Args { picture: Some(picture), force: true, ..clone(args) };
+    if args.cut.stride.or(args.cut.overlap).or(args.cut.tile).is_none() {
+        // A picture of more pixels than a hundred.
+        args.cut.tile = Some(128);
+        args.cut.stride = Some(32);
+    }
+    run::execute(&args, processor, &out, &[scene.to_string_lossy().into_owned()])
+}
+
+fn clone(args: &Args) -> Args {
+    Args {
+        inputs: args.inputs.clone(),
+        model: args.model.clone(),
+        out: args.out.clone(),
+        cut: args.cut.clone(),
+        values: args.values.clone(),
+        picture: args.picture.clone(),
+        maps: args.maps,
+        shard: args.shard,
+        merge: args.merge,
+        force: args.force,
+        hub: args.hub.clone(),
+    }
+}
+
+/// A scene of eight generated pictures, one metre a pixel, somewhere in UTM zone 32.
+fn draw(path: &PathBuf) -> Result<()> {
+    let [columns, rows] = PIECES;
+    let generator = SceneGenerator::new(0, PIECE_PX, columns * rows);
+    let (width, height) = (columns * PIECE_PX, rows * PIECE_PX);
+    let mut pixels = vec![0; 3 * width * height];
+    for piece in 0..columns * rows {
+        let image = generator.scene(piece).image;
+        let (left, top) = (piece % columns * PIECE_PX, piece / columns * PIECE_PX);
+        for (y, row) in image.data().chunks_exact(3 * PIECE_PX).enumerate() {
+            pixels[3 * ((top + y) * width + left)..][..row.len()].copy_from_slice(row);
+        }
+    }
+    let (affine, crs) = (Affine::new([1.0, 0.0, 691_000.0, 0.0, -1.0, 5_336_000.0]), Crs::epsg(32632));
+    let (affine, crs) = (Some(&affine), Some(&crs));
+    let out = RasterOut { width, height, bands: 3, affine, crs, nodata: None, palette: None };
+    Ok(write_geotiff(path, &out, Samples::U8(&pixels))?)
+}

@@ -1,0 +1,103 @@
+//! Dense maps: the features of an encoder's stage over a whole scene, as a GeoTIFF.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use preco_core::geo::{GeoTiffRows, RasterOut};
+use preco_core::predict::{Output, Work, run};
+
+use super::plan::Plan;
+use super::progress::Display;
+use super::report::Embedded;
+use super::{Args, inputs};
+use crate::cli::Processor;
+
+/// Threads that read while the encoder works.
+const READERS: usize = 2;
+
+/// The value of cells without data.
+const NODATA: f32 = f32::NAN;
+
+pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usize) -> Result<Embedded> {
+    let encoder = args.hub.encoder(&args.model, processor.level)?;
+    let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
+    ensure!(is_tiff, "--maps writes a GeoTIFF: --out {} must end in .tif", out.display());
+    ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
+    ensure!(
+        args.cut.stride.or(args.cut.overlap).is_none(),
+        "--maps puts tiles side by side: leave out --stride and --overlap"
+    );
+    let shape = stage.checked_sub(1).and_then(|stage| encoder.stage_shape(stage));
+    let stages = (0..).take_while(|&stage| encoder.stage_shape(stage).is_some()).count();
+    let Some([rows, columns, channels]) = shape else {
+        anyhow::bail!("--maps {stage}: the encoder has stages 1 to {stages}")
+    };
+    ensure!(rows == columns, "--maps needs an encoder of square images");
+    let mut cut = args.cut.clone();
+    cut.tile = Some(cut.tile.unwrap_or(encoder.preprocess().size[0]));
+    let plan = Plan::new(inputs::expand(&args.inputs)?, encoder.preprocess(), &cut, &args.values)?;
+    ensure!(plan.inputs.len() == 1, "--maps is of one scene, there are {} inputs", plan.inputs.len());
+    let (grid, scene) = (plan.inputs[0].grid, plan.scene(0)?);
+    ensure!(
+        grid.stride.is_multiple_of(columns),
+        "a tile of {} pixels has {columns}x{columns} cells: its side must be a multiple of {columns}",
+        grid.stride
+    );
+    let cell = grid.stride / columns;
+    let info = scene.raster().info();
+    let (width, height) = (info.width.div_ceil(cell), info.height.div_ceil(cell));
+    let affine = info.affine.map(|affine| affine.scaled(cell as f64, cell as f64));
+    let (affine, crs, nodata) = (affine.as_ref(), info.crs.as_ref(), Some(f64::from(NODATA)));
+    let description = RasterOut { width, height, bands: channels, affine, crs, nodata, palette: None };
+    let mut file = GeoTiffRows::<f32>::create(out, &description)?;
+
+    let mut display = Display::new(plan.tiles, 0);
+    let started = Instant::now();
+    let work = Work {
+        tile: &|at| plan.tile(at as u64),
+        least_valid: args.cut.min_valid,
+        readers: READERS,
+        clock: &|| started.elapsed(),
+    };
+    // One row of tiles is in memory.
+    let mut band = vec![NODATA; rows * width * channels];
+    let mut skipped = 0;
+    let take = |Output { at, values, .. }: Output<'_>| -> Result<()> {
+        let [tile_row, tile_column] = grid.place(at);
+        let used = columns.min(width - tile_column * columns);
+        match values {
+            None => skipped += 1,
+            Some(values) => {
+                for (row, cells) in values.chunks_exact(columns * channels).enumerate() {
+                    let start = (row * width + tile_column * columns) * channels;
+                    band[start..start + used * channels].copy_from_slice(&cells[..used * channels]);
+                }
+            }
+        }
+        if tile_column + 1 == grid.columns() {
+            let used = rows.min(height - tile_row * rows);
+            file.push(&band[..used * width * channels])?;
+            band.fill(NODATA);
+        }
+        display.tile();
+        Ok(())
+    };
+    let encode = |inputs: &[f32]| encoder.maps(inputs, stage - 1);
+    let [waited, _]: [Duration; 2] = run(&encoder, &work, 0..grid.len(), encode, take)?;
+    file.finish()?;
+    drop(display);
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Embedded {
+        model: encoder.name().to_owned(),
+        inputs: 1,
+        tiles: plan.tiles,
+        skipped,
+        length: channels,
+        computed: plan.tiles,
+        seconds,
+        idle_share: waited.as_secs_f64() / seconds.max(1e-9),
+        out: out.to_path_buf(),
+        ..Embedded::default()
+    })
+}

@@ -1,0 +1,93 @@
+//! Finished parts of a run, each a file, so that nothing is computed twice after an interruption.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use preco_core::files::{remove_leftovers, write_atomic};
+use preco_core::predict::Tile;
+use preco_zoo::embeddings::{Embeddings, Header, write};
+use serde_json::Value;
+
+/// Tiles of a part: lost by an interruption at most.
+pub(super) const PART_TILES: u64 = 512;
+/// What the run is, in the folder of its parts.
+const RUN_FILE: &str = "run.json";
+
+/// The parts of a run that ends in one file.
+pub(super) struct Parts {
+    folder: PathBuf,
+    header: Header,
+}
+
+impl Parts {
+    /// The folder beside `out`; what an earlier run left there is kept where it is the same run.
+    pub(super) fn open(out: &Path, header: &Header, run: &Value) -> Result<Self> {
+        let mut folder = out.as_os_str().to_owned();
+        folder.push(".parts");
+        let folder = PathBuf::from(folder);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let file = folder.join(RUN_FILE);
+        match std::fs::read(&file) {
+            Ok(bytes) => {
+                let earlier: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                let differs = || differences(&earlier, run).join(", ");
+                ensure!(
+                    earlier == *run,
+                    "{} holds parts of another run ({} differ): remove the folder, or choose another --out",
+                    folder.display(),
+                    differs()
+                );
+            }
+            Err(_) => write_atomic(&file, |out| Ok(serde_json::to_writer_pretty(out, run)?))
+                .with_context(|| format!("cannot write {}", file.display()))?,
+        }
+        remove_leftovers(&folder).with_context(|| format!("cannot clear {}", folder.display()))?;
+        Ok(Self { folder, header: header.clone() })
+    }
+
+    fn file(&self, first: u64) -> PathBuf {
+        self.folder.join(format!("{first:012}.parquet"))
+    }
+
+    /// True where the part that begins with tile `first` is finished.
+    pub(super) fn has(&self, first: u64) -> bool {
+        self.file(first).exists()
+    }
+
+    /// Keeps a finished part.
+    pub(super) fn keep(&self, first: u64, rows: Vec<(Tile, Vec<f32>)>) -> Result<()> {
+        Ok(write(&self.file(first), &self.header, rows.len(), rows.into_iter().map(Ok))?)
+    }
+
+    /// Makes `out` of the parts that begin with `firsts`, in that order, and removes them. Returns how many rows it has.
+    pub(super) fn finish(self, out: &Path, firsts: impl Iterator<Item = u64>) -> Result<usize> {
+        let files: Vec<PathBuf> = firsts.map(|first| self.file(first)).collect();
+        let count = join(out, &self.header, &files)?;
+        std::fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))?;
+        Ok(count)
+    }
+}
+
+/// Writes the rows of `files`, one after the other, to `out`; returns how many there are.
+pub(super) fn join(out: &Path, header: &Header, files: &[PathBuf]) -> Result<usize> {
+    let mut count = 0;
+    // Twice: the number of rows stands at the head of most formats, and one part at a time is in memory.
+    for file in files {
+        count += Embeddings::open(file)?.len();
+    }
+    let rows = files.iter().flat_map(|file| match Embeddings::open(file) {
+        Ok(part) => Box::new(part.rows().map(Ok)) as Box<dyn Iterator<Item = _>>,
+        Err(error) => Box::new(std::iter::once(Err(error))),
+    });
+    write(out, header, count, rows)?;
+    Ok(count)
+}
+
+fn differences(one: &Value, other: &Value) -> Vec<String> {
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let mut all = [keys(one), keys(other)].concat();
+    all.sort();
+    all.dedup();
+    all.retain(|key| one.get(key) != other.get(key));
+    all
+}

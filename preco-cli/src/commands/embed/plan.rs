@@ -1,0 +1,115 @@
+//! What a run is to do: tiles of all inputs, numbered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Result, ensure};
+use preco_core::predict::{Grid, Scene, SceneTile, Tile};
+use preco_core::spec::Preprocess;
+
+use super::{Cut, Opened, Values};
+
+/// Scenes that are kept open: readers are never further apart.
+const OPEN: usize = 4;
+
+/// An input and its tiles.
+pub(super) struct Input {
+    /// As the user named it.
+    pub(super) name: String,
+    /// How it is cut.
+    pub(super) grid: Grid,
+    /// True where it is one tile of whatever size.
+    pub(super) is_whole: bool,
+    /// The number of its first tile.
+    first: u64,
+}
+
+/// All inputs.
+pub(super) struct Plan {
+    pub(super) inputs: Vec<Input>,
+    pub(super) tiles: u64,
+    preprocess: Preprocess,
+    values: Values,
+    open: Mutex<Vec<(usize, Arc<Scene>)>>,
+}
+
+impl Plan {
+    /// Looks at each input's size.
+    pub(super) fn new(names: Vec<String>, preprocess: &Preprocess, cut: &Cut, values: &Values) -> Result<Self> {
+        let tile = cut.tile.unwrap_or_else(|| preprocess.size[0].max(preprocess.size[1]));
+        ensure!((1..=16_384).contains(&tile), "--tile {tile} must be 1 to 16384 pixels");
+        let stride = match (cut.stride, cut.overlap) {
+            (Some(stride), _) => stride,
+            (None, Some(overlap)) => {
+                ensure!(overlap < tile, "--overlap {overlap} must be less than the tile's {tile} pixels");
+                tile - overlap
+            }
+            (None, None) => tile,
+        };
+        ensure!(stride > 0, "--stride 0 leads nowhere");
+        let (mut inputs, mut tiles) = (Vec::with_capacity(names.len()), 0);
+        let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
+        for name in names {
+            let opened = Opened::open(&name, values.overview)?;
+            let info = opened.raster.info();
+            let is_small = info.width.max(info.height) <= tile;
+            let whole = cut.whole || (!asked && (opened.is_image || is_small));
+            let grid = if whole {
+                Grid::whole(info.width, info.height)
+            } else {
+                Grid::new(info.width, info.height, tile, stride)
+            };
+            // A whole image is decoded at once.
+            let most = preco_core::imagery::MAX_PIXELS;
+            ensure!(
+                !whole || info.width.saturating_mul(info.height) <= most,
+                "{name} has {}x{} pixels, too many for one vector; leave out --whole",
+                info.width,
+                info.height
+            );
+            inputs.push(Input { name, grid, is_whole: whole, first: tiles });
+            tiles += grid.len() as u64;
+        }
+        let (preprocess, values) = (preprocess.clone(), values.clone());
+        Ok(Self { inputs, tiles, preprocess, values, open: Mutex::default() })
+    }
+
+    /// The input of tile `id`, and its number there.
+    fn of(&self, id: u64) -> (usize, usize) {
+        let at = self.inputs.partition_point(|input| input.first <= id) - 1;
+        (at, (id - self.inputs[at].first) as usize)
+    }
+
+    /// An input's scene; those used last stay open.
+    pub(super) fn scene(&self, at: usize) -> preco_core::error::Result<Arc<Scene>> {
+        let open = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while opening: of several readers one computes the scene's percentiles.
+        let mut scenes = open();
+        if let Some((_, scene)) = scenes.iter().find(|(input, _)| *input == at) {
+            return Ok(scene.clone());
+        }
+        let name = &self.inputs[at].name;
+        let opened = Opened::open(name, self.values.overview)
+            .map_err(|error| preco_core::error::Error::Image { path: name.into(), reason: error.to_string() })?;
+        let scene = Scene::new(opened.raster, &self.preprocess, self.values.bands.as_deref(), self.values.stretch)?;
+        let scene = Arc::new(scene);
+        scenes.push((at, scene.clone()));
+        if scenes.len() > OPEN {
+            scenes.remove(0);
+        }
+        Ok(scene)
+    }
+
+    /// The colours of tile `id`.
+    pub(super) fn tile(&self, id: u64) -> preco_core::error::Result<SceneTile> {
+        let (input, at) = self.of(id);
+        let scene = self.scene(input)?;
+        let grid = &self.inputs[input].grid;
+        if self.inputs[input].is_whole { scene.whole() } else { scene.tile(grid, at) }
+    }
+
+    /// What the file says of tile `id`.
+    pub(super) fn describe(&self, id: u64, valid: f64) -> Result<Tile> {
+        let (input, at) = self.of(id);
+        Ok(self.scene(input)?.describe(&self.inputs[input].grid, at, id, &self.inputs[input].name, valid))
+    }
+}

@@ -1,0 +1,68 @@
+//! What an embedding run did.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::output::Report;
+
+/// What was embedded.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Embedded {
+    pub(super) model: String,
+    pub(super) inputs: usize,
+    /// Tiles of the run, and those among them that were skipped for want of data.
+    pub(super) tiles: u64,
+    pub(super) skipped: u64,
+    /// Values of a vector.
+    pub(super) length: usize,
+    /// Tiles that this run computed, and how long that took.
+    pub(super) computed: u64,
+    pub(super) seconds: f64,
+    /// The share of that time in which the encoder waited for tiles.
+    pub(super) idle_share: f64,
+    pub(super) out: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) picture: Option<PathBuf>,
+    /// What the person may want to know before believing the result.
+    pub(super) warnings: Vec<String>,
+    /// What to try next.
+    #[serde(skip)]
+    pub(super) next: String,
+}
+
+impl Report for Embedded {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        let embedded = self.tiles - self.skipped;
+        let skipped =
+            if self.skipped > 0 { format!(", {} skipped for want of data", self.skipped) } else { String::new() };
+        writeln!(
+            out,
+            "{embedded} embedding{} of {} values by {}, from {} input{}{skipped}",
+            s(embedded),
+            self.length,
+            self.model,
+            self.inputs,
+            s(self.inputs as u64)
+        )?;
+        if self.computed > 0 {
+            writeln!(
+                out,
+                "{:.1} tiles/s; the encoder waited {:.1} % of {:.1} s",
+                self.computed as f64 / self.seconds.max(1e-9),
+                100.0 * self.idle_share,
+                self.seconds
+            )?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        writeln!(out, "vectors: {}", self.out.display())?;
+        if let Some(picture) = &self.picture {
+            writeln!(out, "picture: {}", picture.display())?;
+        }
+        if self.next.is_empty() { Ok(()) } else { writeln!(out, "next: {}", self.next) }
+    }
+}

@@ -1,0 +1,167 @@
+//! The run: tiles into parts, parts into the file.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use preco_core::predict::{Output, Work, run};
+use preco_zoo::Encoder;
+use preco_zoo::embeddings::{Format, Header};
+use serde_json::{Value, json};
+
+use super::parts::{PART_TILES, Parts};
+use super::plan::Plan;
+use super::progress::Display;
+use super::report::Embedded;
+use super::{Args, inputs, picture};
+use crate::cli::Processor;
+use crate::interrupt;
+use crate::output::note;
+
+/// Threads that read while the encoder works.
+const READERS: usize = 2;
+
+pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[String]) -> Result<Embedded> {
+    let encoder = args.hub.encoder(&args.model, processor.level)?;
+    let names = inputs::expand(names)?;
+    let target = args.shard.map_or_else(|| out.to_path_buf(), |shard| shard.file(out));
+    Format::of(&target)?;
+    ensure!(args.force || !target.exists(), "{} exists; --force replaces it", target.display());
+    let plan = Plan::new(names, encoder.preprocess(), &args.cut, &args.values)?;
+    ensure!(
+        args.picture.is_none() || plan.inputs.len() == 1,
+        "--picture shows one scene, there are {} inputs",
+        plan.inputs.len()
+    );
+    let tiles = args.shard.map_or(0..plan.tiles, |shard| shard.range(plan.tiles));
+    let (header, identity) = describe(args, &encoder, &plan);
+    let parts = Parts::open(&target, &header, &identity)?;
+    // The first scene, before anything is computed: its bands and values may be refused.
+    let warnings = warnings(&plan)?;
+
+    let firsts = || (tiles.start..tiles.end).step_by(PART_TILES as usize);
+    let part = |first: u64| first..(first + PART_TILES).min(tiles.end);
+    let before: u64 = firsts().filter(|&first| parts.has(first)).map(|first| part(first).count() as u64).sum();
+    let mut display = Display::new(tiles.end - tiles.start, before);
+    let started = Instant::now();
+    let mut waited = Duration::ZERO;
+    let stop = interrupt::watch()?;
+    for first in firsts().filter(|&first| !parts.has(first)) {
+        let (rows, idle) = compute(&encoder, &plan, args, part(first), &mut display)?;
+        waited += idle;
+        parts.keep(first, rows)?;
+        if stop.load(Ordering::Relaxed) {
+            bail!("interrupted; the same command goes on behind the tiles that are done");
+        }
+    }
+    drop(display);
+    let seconds = started.elapsed().as_secs_f64();
+    let count = parts.finish(&target, firsts())? as u64;
+    let mut report = Embedded {
+        model: encoder.name().to_owned(),
+        inputs: plan.inputs.len(),
+        tiles: tiles.end - tiles.start,
+        skipped: tiles.end - tiles.start - count,
+        length: encoder.length(),
+        computed: tiles.end - tiles.start - before,
+        seconds,
+        idle_share: if seconds > 0.0 { waited.as_secs_f64() / seconds } else { 0.0 },
+        picture: None,
+        warnings,
+        next: next(args, &target),
+        out: target,
+    };
+    if count == 0 {
+        report.warnings.push("no tile holds enough data; see --min-valid".to_owned());
+        report.next = String::new();
+    } else if let Some(path) = &args.picture {
+        picture::write(path, &report.out, &plan)?;
+        report.picture = Some(path.clone());
+    }
+    Ok(report)
+}
+
+/// The rows of some tiles, and how long the encoder waited for them.
+fn compute(
+    encoder: &Encoder,
+    plan: &Plan,
+    args: &Args,
+    tiles: Range<u64>,
+    display: &mut Display,
+) -> Result<(Vec<(preco_core::predict::Tile, Vec<f32>)>, Duration)> {
+    let started = Instant::now();
+    let work = Work {
+        tile: &|at| plan.tile(at as u64),
+        least_valid: args.cut.min_valid,
+        readers: READERS,
+        clock: &|| started.elapsed(),
+    };
+    let mut rows = Vec::new();
+    let take = |Output { at, valid, values }: Output<'_>| -> Result<()> {
+        if let Some(values) = values {
+            rows.push((plan.describe(at as u64, valid)?, values.to_vec()));
+        }
+        display.tile();
+        Ok(())
+    };
+    let tiles = tiles.start as usize..tiles.end as usize;
+    let [waited, _] = run(encoder, &work, tiles, |inputs| encoder.pooled(inputs), take)?;
+    Ok((rows, waited))
+}
+
+/// What files say of a run, and what makes two runs the same.
+fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
+    let settings = json!({
+        "program": concat!("preco ", env!("CARGO_PKG_VERSION")),
+        "tile": args.cut.tile,
+        "stride": args.cut.stride,
+        "overlap": args.cut.overlap,
+        "whole": args.cut.whole,
+        "min_valid": args.cut.min_valid,
+        "bands": args.values.bands,
+        "stretch": args.values.stretch.text(),
+        "overview": args.values.overview,
+        "tiles": plan.tiles,
+    });
+    let header = Header {
+        model: encoder.name().to_owned(),
+        digest: encoder.digest().to_owned(),
+        length: encoder.length(),
+        settings: settings.clone(),
+    };
+    let inputs: Vec<Value> = plan.inputs.iter().map(|i| json!([i.name, i.grid.width, i.grid.height])).collect();
+    let identity = json!({
+        "model": header.model,
+        "digest": header.digest,
+        "settings": settings,
+        "shard": args.shard.map(|shard| shard.to_string()),
+        "inputs": inputs,
+    });
+    (header, identity)
+}
+
+/// Opens the first scene, and tells what a person should know of it.
+fn warnings(plan: &Plan) -> Result<Vec<String>> {
+    let Some(first) = plan.inputs.first() else { bail!("there is no input") };
+    let scene = plan.scene(0).with_context(|| format!("cannot embed {}", first.name))?;
+    let info = scene.raster().info();
+    let mut warnings = Vec::new();
+    if let Some(why) = info.crs.as_ref().and_then(|crs| crs.unusable()) {
+        warnings.push(format!("{}: its coordinate system {why}: there are no footprints", first.name));
+    }
+    let levels = scene.levels();
+    if *levels != preco_core::imagery::Levels::IDENTITY {
+        note(&format!("{}: {:?} to {:?} become {:?}", first.name, levels.low, levels.high, levels.to));
+    }
+    Ok(warnings)
+}
+
+fn next(args: &Args, out: &Path) -> String {
+    let out = out.display();
+    match args.shard {
+        Some(_) => format!("preco-cli embed --merge {} --out ALL.parquet", "all shards' files"),
+        None => format!("preco-cli search {out} --tile 0"),
+    }
+}
