@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, config, data, embed, evaluate, models, pretrain, scenes};
+use crate::commands::{bench, change, cluster, config, data, embed, evaluate, models, pretrain, scenes, search};
 use crate::device::Device;
 use crate::output;
 
@@ -29,6 +29,12 @@ enum Command {
     Pretrain(Box<pretrain::Args>),
     /// Turn images and scenes into embeddings
     Embed(Box<embed::Args>),
+    /// Find the tiles most like an image, a place or another tile
+    Search(search::Args),
+    /// Group tiles by likeness and map the groups
+    Cluster(cluster::Args),
+    /// Map the change between two dates of one place
+    Change(Box<change::Args>),
     /// Measure a pre-trained model: reconstruction and nearest neighbours
     Evaluate(evaluate::Args),
     /// Show or check the settings of a run
@@ -131,6 +137,9 @@ impl Cli {
         match command {
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Embed(args) => output::print(&embed::execute(&args, &processor)?, self.json),
+            Command::Search(args) => output::print(&search::execute(&args, &processor)?, self.json),
+            Command::Cluster(args) => output::print(&cluster::execute(&args)?, self.json),
+            Command::Change(args) => output::print(&change::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Encode(args)) => output::print(&bench::encode(&args, &processor)?, self.json),

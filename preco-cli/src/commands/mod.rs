@@ -1,10 +1,14 @@
 //! A command each.
 
 pub(crate) mod bench;
+pub(crate) mod change;
+pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod models;
+pub(crate) mod places;
 pub(crate) mod pretrain;
 pub(crate) mod scenes;
+pub(crate) mod search;

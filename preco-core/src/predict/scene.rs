@@ -96,7 +96,15 @@ impl Scene {
     /// # Errors
     /// Those of reading and resizing.
     pub fn tile(&self, grid: &Grid, at: usize) -> Result<SceneTile> {
-        let (image, valid) = self.colours(grid.window(at))?;
+        self.tile_in(grid.window(at))
+    }
+
+    /// A window's pixels at the model's size.
+    ///
+    /// # Errors
+    /// Those of reading and resizing.
+    pub fn tile_in(&self, window: Window) -> Result<SceneTile> {
+        let (image, valid) = self.colours(window)?;
         let same = [image.height(), image.width()] == self.preprocess.size;
         let image = if same { image } else { resize(&image, self.preprocess.size, self.preprocess.interpolation)? };
         Ok(SceneTile { image, valid })

@@ -89,13 +89,13 @@ pub(crate) struct Cut {
 pub(crate) struct Values {
     /// The scene's bands that are the model's, counted from 1, as in 4,3,2
     #[arg(long, value_name = "B,B,B", value_delimiter = ',')]
-    bands: Option<Vec<usize>>,
+    pub(crate) bands: Option<Vec<usize>>,
     /// none, sentinel2, LOW,HIGH (stored values) or pLOW,HIGH (percentiles of the scene, as in p2,98)
     #[arg(long, value_name = "HOW", default_value = "none", allow_hyphen_values = true, value_parser = parse_stretch)]
-    stretch: Stretch,
+    pub(crate) stretch: Stretch,
     /// Read the N-th smaller copy that is stored with the scene
     #[arg(long, value_name = "N", default_value_t = 0)]
-    overview: usize,
+    pub(crate) overview: usize,
 }
 
 fn parse_stretch(text: &str) -> Result<Stretch, String> {

@@ -1,0 +1,64 @@
+//! The tiles that were found, as pictures.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use preco_core::imagery::raster::Window;
+use preco_core::imagery::{Filter, Rgb8, Stretch, resize};
+use preco_core::predict::{Scene, Tile};
+use preco_core::spec::Preprocess;
+use preco_train::report::{Anchor, Canvas};
+use preco_zoo::embeddings::Embeddings;
+
+use super::super::embed::Opened;
+use super::super::places::overview;
+
+const COLUMNS: usize = 5;
+/// Side of the square that a tile is fitted into.
+const TILE_PX: usize = 160;
+const GAP_PX: usize = 12;
+const LINE_PX: usize = 18;
+const INK: [u8; 3] = [38, 42, 48];
+const QUIET: [u8; 3] = [110, 116, 124];
+
+/// Draws the query, where it is a tile, and the tiles that were found.
+///
+/// # Errors
+/// Where a scene can no longer be read.
+pub(super) fn draw(file: &Embeddings, query: &str, own: Option<&Tile>, hits: &[(&Tile, f64)]) -> Result<Rgb8> {
+    let mut shown: Vec<(&Tile, String)> = own.map(|tile| (tile, format!("{query} (asked)"))).into_iter().collect();
+    shown.extend(hits.iter().map(|(tile, cosine)| (*tile, format!("{cosine:.3}  tile {}", tile.id))));
+    let rows = shown.len().div_ceil(COLUMNS);
+    let pitch = TILE_PX + GAP_PX;
+    let title = LINE_PX + GAP_PX;
+    let (width, height) = (GAP_PX + COLUMNS * pitch, title + GAP_PX + rows * (TILE_PX + LINE_PX + GAP_PX));
+    let mut canvas = Canvas::new(width, height, [255; 3]);
+    let words = format!("most like {query}, by {}", file.header.model);
+    canvas.text(&words, [GAP_PX as i32, (GAP_PX + LINE_PX / 2) as i32], Anchor::Left, 13, INK);
+    let mut scenes: Vec<(&str, Scene)> = Vec::new();
+    for (at, (tile, words)) in shown.iter().enumerate() {
+        if !scenes.iter().any(|(name, _)| *name == tile.source) {
+            scenes.push((&tile.source, open(file, &tile.source)?));
+        }
+        let Some((_, scene)) = scenes.iter().find(|(name, _)| *name == tile.source) else { continue };
+        let [x, y, width, height] = tile.window.map(|value| value as usize);
+        let (image, _) = scene.colours(Window::new(x, y, width, height))?;
+        let (left, top) = (GAP_PX + at % COLUMNS * pitch, title + GAP_PX + at / COLUMNS * (TILE_PX + LINE_PX + GAP_PX));
+        let longest = width.max(height).max(1);
+        let side = |px: usize| (px * TILE_PX / longest).max(1);
+        canvas.paste(&resize(&image, [side(height), side(width)], Filter::Bilinear)?, left, top, 1);
+        let line = [left as i32, (top + TILE_PX + LINE_PX / 2) as i32];
+        canvas.text(words, line, Anchor::Left, 11, QUIET);
+    }
+    Ok(canvas.finish())
+}
+
+/// The scene with the bands and the stretch that the file was made with.
+fn open(file: &Embeddings, source: &str) -> Result<Scene> {
+    let settings = &file.header.settings;
+    let bands: Option<Vec<usize>> = settings.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
+    let stretch = settings.get("stretch").and_then(|value| value.as_str()).map_or(Ok(Stretch::None), Stretch::parse)?;
+    let raster = Opened::open(source, overview(file))?.raster;
+    // Its size is not asked for: a window is shown as it is.
+    Ok(Scene::new(Arc::clone(&raster), &Preprocess::imagenet([1, 1]), bands.as_deref(), stretch)?)
+}
