@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::places::{TileRaster, check_ending, write_geojson};
+use crate::hub::Hub;
 use crate::output::Report;
 
 /// Colours of groups, as far apart as twenty can be (Kelly 1965, without black and white); further groups begin again.
@@ -60,6 +61,8 @@ pub(crate) struct Args {
     /// Seed of the first centres
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    hub: Hub,
 }
 
 /// The groups.
@@ -88,7 +91,7 @@ pub(crate) fn execute(args: &Args) -> Result<Groups> {
     let asked = KMeans { clusters: args.clusters, iterations: args.iterations, seed: args.seed };
     let groups = asked.fit(&file.vectors, file.header.length)?;
     if let Some(path) = &args.out {
-        let raster = TileRaster::of(&file)?;
+        let raster = TileRaster::of(&file, &args.hub.settings())?;
         let mut classes = vec![0; raster.width * raster.height];
         for (tile, label) in file.tiles.iter().zip(&groups.labels) {
             classes[raster.pixel(tile)] = *label as u8 + 1;

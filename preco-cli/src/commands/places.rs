@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 use preco_core::files::write_atomic;
 use preco_core::geo::{Affine, Crs, Footprint, RasterOut};
 use preco_core::predict::Tile;
+use preco_zoo::Settings;
 use preco_zoo::embeddings::Embeddings;
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ impl TileRaster {
     ///
     /// # Errors
     /// Where they are of several scenes, or there are none.
-    pub(crate) fn of(file: &Embeddings) -> Result<Self> {
+    pub(crate) fn of(file: &Embeddings, settings: &Settings) -> Result<Self> {
         let Some(first) = file.tiles.first() else { bail!("the file holds no embedding") };
         if let Some(other) = file.tiles.iter().find(|tile| tile.source != first.source) {
             bail!(
@@ -34,7 +35,7 @@ impl TileRaster {
             );
         }
         // The scene itself knows its size and its keys; where it has gone, the tiles know the most of it.
-        let scene = Opened::open(&first.source, overview(file)).ok();
+        let scene = Opened::open(&first.source, overview(file), settings).ok();
         let crs = match (&scene, &first.place) {
             (Some(scene), _) => scene.raster.info().crs.clone(),
             (None, Some(place)) => place.crs.strip_prefix("EPSG:").and_then(|code| code.parse().ok()).map(Crs::epsg),

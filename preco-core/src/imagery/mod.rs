@@ -13,7 +13,7 @@ mod stretch;
 mod write_jpeg;
 
 pub use bands::choose_bands;
-pub use bytes::{ByteSource, FileBytes};
+pub use bytes::{ByteSource, FileBytes, MemoryBytes};
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, format, probe};
 pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, Normalise};
 pub use png::{encode_png, write_png};

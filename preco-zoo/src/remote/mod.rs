@@ -10,6 +10,7 @@ mod mirror;
 #[cfg(feature = "object-store")]
 mod object;
 mod push;
+mod range;
 mod runtime;
 mod snapshot;
 mod transfer;
@@ -21,6 +22,7 @@ use futures_util::stream::LocalBoxStream;
 pub(crate) use hub::Hub;
 pub(crate) use mirror::fetch as fetch_mirror;
 pub use push::{Pushed, check_tag, push};
+pub(crate) use range::open as open_range;
 pub(crate) use runtime::block_on;
 
 use crate::digest::Digest;

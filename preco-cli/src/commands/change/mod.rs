@@ -88,7 +88,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     ensure!((0.0..=1.0).contains(&args.min_valid), "--min-valid {} must be 0 to 1", args.min_valid);
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let scene = |name: &String| -> Result<Scene> {
-        let raster = Opened::open(name, args.values.overview)?.raster;
+        let raster = Opened::open(name, args.values.overview, &args.hub.settings())?.raster;
         Ok(Scene::new(Arc::clone(&raster), encoder.preprocess(), args.values.bands.as_deref(), args.values.stretch)?)
     };
     let scenes = [scene(&args.before)?, scene(&args.after)?];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::imagery::IMAGE_EXTENSIONS;
 use preco_core::imagery::raster::{Raster, open};
-use preco_zoo::sources;
+use preco_zoo::{Settings, sources};
 use serde::Deserialize;
 
 /// Endings, in lower case, of scenes that are looked for in folders.
@@ -28,8 +28,8 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Opens the file or address `name`.
-    pub(crate) fn open(name: &str, overview: usize) -> Result<Self> {
-        let bytes = sources::open(name)?;
+    pub(crate) fn open(name: &str, overview: usize, settings: &Settings) -> Result<Self> {
+        let bytes = sources::open(name, settings)?;
         let raster: Arc<dyn Raster> = open(bytes, name, overview)?.into();
         let is_image = raster.info().affine.is_none() && raster.info().storage == "an image file";
         Ok(Self { raster, is_image })

@@ -36,7 +36,8 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
     ensure!(rows == columns, "--maps needs an encoder of square images");
     let mut cut = args.cut.clone();
     cut.tile = Some(cut.tile.unwrap_or(encoder.preprocess().size[0]));
-    let plan = Plan::new(inputs::expand(&args.inputs)?, encoder.preprocess(), &cut, &args.values)?;
+    let plan =
+        Plan::new(inputs::expand(&args.inputs)?, encoder.preprocess(), &cut, &args.values, &args.hub.settings())?;
     ensure!(plan.inputs.len() == 1, "--maps is of one scene, there are {} inputs", plan.inputs.len());
     let (grid, scene) = (plan.inputs[0].grid, plan.scene(0)?);
     ensure!(
@@ -98,6 +99,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         seconds,
         idle_share: waited.as_secs_f64() / seconds.max(1e-9),
         out: out.to_path_buf(),
+        is_map: true,
         ..Embedded::default()
     })
 }

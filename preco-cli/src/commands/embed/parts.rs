@@ -28,7 +28,8 @@ impl Parts {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let file = folder.join(RUN_FILE);
         match std::fs::read(&file) {
-            Ok(bytes) => {
+            // Nothing is lost with a run that finished no part.
+            Ok(bytes) if !is_empty(&folder) => {
                 let earlier: Value = serde_json::from_slice(&bytes).unwrap_or_default();
                 let differs = || differences(&earlier, run).join(", ");
                 ensure!(
@@ -38,7 +39,7 @@ impl Parts {
                     differs()
                 );
             }
-            Err(_) => write_atomic(&file, |out| Ok(serde_json::to_writer_pretty(out, run)?))
+            _ => write_atomic(&file, |out| Ok(serde_json::to_writer_pretty(out, run)?))
                 .with_context(|| format!("cannot write {}", file.display()))?,
         }
         remove_leftovers(&folder).with_context(|| format!("cannot clear {}", folder.display()))?;
@@ -66,6 +67,21 @@ impl Parts {
         std::fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))?;
         Ok(count)
     }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if is_empty(&self.folder) {
+            // A folder that stays does no harm.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// True where no part is finished.
+fn is_empty(folder: &Path) -> bool {
+    let is_part = |entry: std::fs::DirEntry| entry.path().extension().is_some_and(|ending| ending == "parquet");
+    std::fs::read_dir(folder).is_ok_and(|entries| !entries.flatten().any(is_part))
 }
 
 /// Writes the rows of `files`, one after the other, to `out`; returns how many there are.

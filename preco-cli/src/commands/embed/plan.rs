@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Result, ensure};
 use preco_core::predict::{Grid, Scene, SceneTile, Tile};
 use preco_core::spec::Preprocess;
+use preco_zoo::{Settings, shown};
 
 use super::{Cut, Opened, Values};
 
@@ -29,12 +30,19 @@ pub(super) struct Plan {
     pub(super) tiles: u64,
     preprocess: Preprocess,
     values: Values,
+    settings: Settings,
     open: Mutex<Vec<(usize, Arc<Scene>)>>,
 }
 
 impl Plan {
     /// Looks at each input's size.
-    pub(super) fn new(names: Vec<String>, preprocess: &Preprocess, cut: &Cut, values: &Values) -> Result<Self> {
+    pub(super) fn new(
+        names: Vec<String>,
+        preprocess: &Preprocess,
+        cut: &Cut,
+        values: &Values,
+        settings: &Settings,
+    ) -> Result<Self> {
         let tile = cut.tile.unwrap_or_else(|| preprocess.size[0].max(preprocess.size[1]));
         ensure!((1..=16_384).contains(&tile), "--tile {tile} must be 1 to 16384 pixels");
         let stride = match (cut.stride, cut.overlap) {
@@ -49,7 +57,7 @@ impl Plan {
         let (mut inputs, mut tiles) = (Vec::with_capacity(names.len()), 0);
         let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
         for name in names {
-            let opened = Opened::open(&name, values.overview)?;
+            let opened = Opened::open(&name, values.overview, settings)?;
             let info = opened.raster.info();
             let is_small = info.width.max(info.height) <= tile;
             let whole = cut.whole || (!asked && (opened.is_image || is_small));
@@ -69,8 +77,8 @@ impl Plan {
             inputs.push(Input { name, grid, is_whole: whole, first: tiles });
             tiles += grid.len() as u64;
         }
-        let (preprocess, values) = (preprocess.clone(), values.clone());
-        Ok(Self { inputs, tiles, preprocess, values, open: Mutex::default() })
+        let (preprocess, values, settings) = (preprocess.clone(), values.clone(), settings.clone());
+        Ok(Self { inputs, tiles, preprocess, values, settings, open: Mutex::default() })
     }
 
     /// The input of tile `id`, and its number there.
@@ -88,7 +96,7 @@ impl Plan {
             return Ok(scene.clone());
         }
         let name = &self.inputs[at].name;
-        let opened = Opened::open(name, self.values.overview)
+        let opened = Opened::open(name, self.values.overview, &self.settings)
             .map_err(|error| preco_core::error::Error::Image { path: name.into(), reason: error.to_string() })?;
         let scene = Scene::new(opened.raster, &self.preprocess, self.values.bands.as_deref(), self.values.stretch)?;
         let scene = Arc::new(scene);
@@ -110,6 +118,6 @@ impl Plan {
     /// What the file says of tile `id`.
     pub(super) fn describe(&self, id: u64, valid: f64) -> Result<Tile> {
         let (input, at) = self.of(id);
-        Ok(self.scene(input)?.describe(&self.inputs[input].grid, at, id, &self.inputs[input].name, valid))
+        Ok(self.scene(input)?.describe(&self.inputs[input].grid, at, id, &shown(&self.inputs[input].name), valid))
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Embedded {
     /// The share of that time in which the encoder waited for tiles.
     pub(super) idle_share: f64,
     pub(super) out: PathBuf,
+    /// True where OUT is a raster of features.
+    pub(super) is_map: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) picture: Option<PathBuf>,
     /// What the person may want to know before believing the result.
@@ -38,9 +40,10 @@ impl Report for Embedded {
         let embedded = self.tiles - self.skipped;
         let skipped =
             if self.skipped > 0 { format!(", {} skipped for want of data", self.skipped) } else { String::new() };
+        let what = if self.is_map { "tile" } else { "embedding" };
         writeln!(
             out,
-            "{embedded} embedding{} of {} values by {}, from {} input{}{skipped}",
+            "{embedded} {what}{} of {} values by {}, from {} input{}{skipped}",
             s(embedded),
             self.length,
             self.model,
@@ -59,7 +62,8 @@ impl Report for Embedded {
         for warning in &self.warnings {
             writeln!(out, "warning: {warning}")?;
         }
-        writeln!(out, "vectors: {}", self.out.display())?;
+        let what = if self.is_map { "map" } else { "vectors" };
+        writeln!(out, "{what}: {}", self.out.display())?;
         if let Some(picture) = &self.picture {
             writeln!(out, "picture: {}", picture.display())?;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use preco_core::predict::{Output, Work, run};
 use preco_zoo::Encoder;
 use preco_zoo::embeddings::{Format, Header};
@@ -29,7 +29,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let target = args.shard.map_or_else(|| out.to_path_buf(), |shard| shard.file(out));
     Format::of(&target)?;
     ensure!(args.force || !target.exists(), "{} exists; --force replaces it", target.display());
-    let plan = Plan::new(names, encoder.preprocess(), &args.cut, &args.values)?;
+    let plan = Plan::new(names, encoder.preprocess(), &args.cut, &args.values, &args.hub.settings())?;
     ensure!(
         args.picture.is_none() || plan.inputs.len() == 1,
         "--picture shows one scene, there are {} inputs",
@@ -37,9 +37,9 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     );
     let tiles = args.shard.map_or(0..plan.tiles, |shard| shard.range(plan.tiles));
     let (header, identity) = describe(args, &encoder, &plan);
-    let parts = Parts::open(&target, &header, &identity)?;
-    // The first scene, before anything is computed: its bands and values may be refused.
+    // The first scene, before anything is written: its bands and values may be refused.
     let warnings = warnings(&plan)?;
+    let parts = Parts::open(&target, &header, &identity)?;
 
     let firsts = || (tiles.start..tiles.end).step_by(PART_TILES as usize);
     let part = |first: u64| first..(first + PART_TILES).min(tiles.end);
@@ -68,6 +68,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         computed: tiles.end - tiles.start - before,
         seconds,
         idle_share: if seconds > 0.0 { waited.as_secs_f64() / seconds } else { 0.0 },
+        is_map: false,
         picture: None,
         warnings,
         next: next(args, &target),
@@ -145,7 +146,7 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
 /// Opens the first scene, and tells what a person should know of it.
 fn warnings(plan: &Plan) -> Result<Vec<String>> {
     let Some(first) = plan.inputs.first() else { bail!("there is no input") };
-    let scene = plan.scene(0).with_context(|| format!("cannot embed {}", first.name))?;
+    let scene = plan.scene(0)?;
     let info = scene.raster().info();
     let mut warnings = Vec::new();
     if let Some(why) = info.crs.as_ref().and_then(|crs| crs.unusable()) {

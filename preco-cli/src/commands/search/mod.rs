@@ -108,7 +108,10 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Hits> {
     }
     if let Some(path) = &args.sheet {
         let tiles: Vec<(&Tile, f64)> = hits.iter().map(|hit| (&file.tiles[hit.row], hit.cosine)).collect();
-        write_png(&sheet::draw(&file, &query, itself.map(|row| &file.tiles[row]), &tiles)?, path)?;
+        write_png(
+            &sheet::draw(&file, &query, itself.map(|row| &file.tiles[row]), &tiles, &args.hub.settings())?,
+            path,
+        )?;
     }
     let hits = hits.iter().map(found).collect();
     Ok(Hits { query, searched: file.len(), hits, sheet: args.sheet.clone(), geojson: args.geojson.clone() })

@@ -8,6 +8,7 @@ use preco_core::imagery::{Filter, Rgb8, Stretch, resize};
 use preco_core::predict::{Scene, Tile};
 use preco_core::spec::Preprocess;
 use preco_train::report::{Anchor, Canvas};
+use preco_zoo::Settings;
 use preco_zoo::embeddings::Embeddings;
 
 use super::super::embed::Opened;
@@ -25,7 +26,13 @@ const QUIET: [u8; 3] = [110, 116, 124];
 ///
 /// # Errors
 /// Where a scene can no longer be read.
-pub(super) fn draw(file: &Embeddings, query: &str, own: Option<&Tile>, hits: &[(&Tile, f64)]) -> Result<Rgb8> {
+pub(super) fn draw(
+    file: &Embeddings,
+    query: &str,
+    own: Option<&Tile>,
+    hits: &[(&Tile, f64)],
+    settings: &Settings,
+) -> Result<Rgb8> {
     let mut shown: Vec<(&Tile, String)> = own.map(|tile| (tile, format!("{query} (asked)"))).into_iter().collect();
     shown.extend(hits.iter().map(|(tile, cosine)| (*tile, format!("{cosine:.3}  tile {}", tile.id))));
     let rows = shown.len().div_ceil(COLUMNS);
@@ -38,7 +45,7 @@ pub(super) fn draw(file: &Embeddings, query: &str, own: Option<&Tile>, hits: &[(
     let mut scenes: Vec<(&str, Scene)> = Vec::new();
     for (at, (tile, words)) in shown.iter().enumerate() {
         if !scenes.iter().any(|(name, _)| *name == tile.source) {
-            scenes.push((&tile.source, open(file, &tile.source)?));
+            scenes.push((&tile.source, open(file, &tile.source, settings)?));
         }
         let Some((_, scene)) = scenes.iter().find(|(name, _)| *name == tile.source) else { continue };
         let [x, y, width, height] = tile.window.map(|value| value as usize);
@@ -54,11 +61,11 @@ pub(super) fn draw(file: &Embeddings, query: &str, own: Option<&Tile>, hits: &[(
 }
 
 /// The scene with the bands and the stretch that the file was made with.
-fn open(file: &Embeddings, source: &str) -> Result<Scene> {
-    let settings = &file.header.settings;
-    let bands: Option<Vec<usize>> = settings.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
-    let stretch = settings.get("stretch").and_then(|value| value.as_str()).map_or(Ok(Stretch::None), Stretch::parse)?;
-    let raster = Opened::open(source, overview(file))?.raster;
+fn open(file: &Embeddings, source: &str, settings: &Settings) -> Result<Scene> {
+    let made = &file.header.settings;
+    let bands: Option<Vec<usize>> = made.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
+    let stretch = made.get("stretch").and_then(|value| value.as_str()).map_or(Ok(Stretch::None), Stretch::parse)?;
+    let raster = Opened::open(source, overview(file), settings)?.raster;
     // Its size is not asked for: a window is shown as it is.
     Ok(Scene::new(Arc::clone(&raster), &Preprocess::imagenet([1, 1]), bands.as_deref(), stretch)?)
 }
