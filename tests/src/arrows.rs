@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 5] = [
 /// Crates that only one member may use.
 const RESERVED: [(&str, &[&str]); 2] = [
     ("preco-cli", &["anyhow", "clap", "indicatif"]),
-    ("preco-zoo", &["hf-hub", "hyper", "object_store", "reqwest", "tokio", "ureq"]),
+    ("preco-zoo", &["axum", "hf-hub", "hyper", "object_store", "reqwest", "tokio", "ureq"]),
 ];
 
 /// A member of the workspace.

@@ -1,6 +1,6 @@
 //! From stored values to colours of eight bits: `low` becomes 0 and `high` 255, the same over the whole scene.
 
-use super::raster::{Pixels, Raster, SampleType};
+use super::raster::{Pixels, Raster, RasterInfo, SampleType};
 use crate::error::{Error, Result};
 
 mod percentile;
@@ -71,21 +71,33 @@ impl Stretch {
         }
     }
 
+    /// Refuses scenes whose values need another stretch, before a pixel is read.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where values of more than eight bits have no stretch.
+    pub fn check(&self, info: &RasterInfo) -> Result<()> {
+        if *self != Self::None || info.sample == SampleType::U8 || info.palette.is_some() {
+            return Ok(());
+        }
+        let reason = format!(
+            "has {} samples, and nothing says which of them are black and white: --stretch LOW,HIGH (stored values), \
+             p2,98 (percentiles of the scene) or sentinel2 (reflectances times 10000)",
+            info.sample.name()
+        );
+        Err(Error::Image { path: info.name.clone().into(), reason })
+    }
+
     /// The levels of a scene's three bands. Percentiles read the whole scene, others nothing.
     ///
     /// # Errors
-    /// [`Error::Image`] where values of more than eight bits have no stretch, no pixel holds data, or a band has one
-    /// value only; and those of reading.
+    /// Those of [`Stretch::check`] and of reading, and [`Error::Image`] where no pixel holds data or a band has one value
+    /// only.
     pub fn levels(&self, raster: &dyn Raster, bands: [usize; 3]) -> Result<Levels> {
         let info = raster.info();
+        self.check(info)?;
         let refused = |reason: String| Error::Image { path: info.name.clone().into(), reason };
         match *self {
-            Self::None if info.sample == SampleType::U8 || info.palette.is_some() => Ok(Levels::IDENTITY),
-            Self::None => Err(refused(format!(
-                "has {} samples, and nothing says which of them are black and white: --stretch LOW,HIGH (stored values), \
-                 p2,98 (percentiles of the scene) or sentinel2 (reflectances times 10000)",
-                info.sample.name()
-            ))),
+            Self::None => Ok(Levels::IDENTITY),
             Self::Range(low, high) => Ok(Levels { low: [low; 3], high: [high; 3], to: [0.0, 255.0] }),
             Self::Sentinel2 => Ok(Levels { low: [0.0; 3], high: [2750.0; 3], to: [1.0, 255.0] }),
             Self::Percentile(low, high) => {

@@ -96,6 +96,9 @@ pub(crate) struct Values {
     /// Read the N-th smaller copy that is stored with the scene
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) overview: usize,
+    /// Leave out inputs that cannot be read, or whose bands and values do not fit
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
 }
 
 fn parse_stretch(text: &str) -> Result<Stretch, String> {

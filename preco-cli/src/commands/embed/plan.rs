@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
+use preco_core::imagery::choose_bands;
 use preco_core::predict::{Grid, Scene, SceneTile, Tile};
 use preco_core::spec::Preprocess;
 use preco_zoo::{Settings, shown};
@@ -27,6 +28,8 @@ pub(super) struct Input {
 /// All inputs.
 pub(super) struct Plan {
     pub(super) inputs: Vec<Input>,
+    /// Why inputs were left out.
+    pub(super) skipped: Vec<String>,
     pub(super) tiles: u64,
     preprocess: Preprocess,
     values: Values,
@@ -56,8 +59,15 @@ impl Plan {
         ensure!(stride > 0, "--stride 0 leads nowhere");
         let (mut inputs, mut tiles) = (Vec::with_capacity(names.len()), 0);
         let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
+        let mut skipped = Vec::new();
         for name in names {
-            let opened = Opened::open(&name, values.overview, settings)?;
+            let opened = match fitting(&name, preprocess, values, settings) {
+                Err(error) if values.skip_unreadable => {
+                    skipped.push(error.to_string());
+                    continue;
+                }
+                opened => opened?,
+            };
             let info = opened.raster.info();
             let is_small = info.width.max(info.height) <= tile;
             let whole = cut.whole || (!asked && (opened.is_image || is_small));
@@ -78,7 +88,7 @@ impl Plan {
             tiles += grid.len() as u64;
         }
         let (preprocess, values, settings) = (preprocess.clone(), values.clone(), settings.clone());
-        Ok(Self { inputs, tiles, preprocess, values, settings, open: Mutex::default() })
+        Ok(Self { inputs, skipped, tiles, preprocess, values, settings, open: Mutex::default() })
     }
 
     /// The input of tile `id`, and its number there.
@@ -120,4 +130,12 @@ impl Plan {
         let (input, at) = self.of(id);
         Ok(self.scene(input)?.describe(&self.inputs[input].grid, at, id, &shown(&self.inputs[input].name), valid))
     }
+}
+
+/// An input that the model can see. All are looked at before the first is embedded: a run must not end at the last one.
+fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<Opened> {
+    let opened = Opened::open(name, values.overview, settings)?;
+    choose_bands(opened.raster.info(), &preprocess.bands, values.bands.as_deref())?;
+    values.stretch.check(opened.raster.info())?;
+    Ok(opened)
 }

@@ -22,6 +22,8 @@ use crate::output::note;
 
 /// Threads that read while the encoder works.
 const READERS: usize = 2;
+/// Inputs that were left out and are named.
+const TOLD: usize = 5;
 
 pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[String]) -> Result<Embedded> {
     let encoder = args.hub.encoder(&args.model, processor.level)?;
@@ -145,10 +147,16 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
 
 /// Opens the first scene, and tells what a person should know of it.
 fn warnings(plan: &Plan) -> Result<Vec<String>> {
-    let Some(first) = plan.inputs.first() else { bail!("there is no input") };
+    let told = plan.skipped.iter().take(TOLD).map(|why| format!("left out: {why}"));
+    let mut warnings: Vec<String> = told.collect();
+    if plan.skipped.len() > TOLD {
+        warnings.push(format!("left out: {} inputs in all", plan.skipped.len()));
+    }
+    let Some(first) = plan.inputs.first() else {
+        bail!("no input is left{}", warnings.first().map(|why| format!("; {why}")).unwrap_or_default())
+    };
     let scene = plan.scene(0)?;
     let info = scene.raster().info();
-    let mut warnings = Vec::new();
     if let Some(why) = info.crs.as_ref().and_then(|crs| crs.unusable()) {
         warnings.push(format!("{}: its coordinate system {why}: there are no footprints", first.name));
     }
