@@ -105,7 +105,7 @@ fn run_cases(family: &str, cases: Vec<Case>, test: impl Fn(&Case)) {
 }
 
 /// A line on stderr that the test runner does not swallow.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     // Nothing can be done about a closed stderr.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -27,6 +27,7 @@ pub mod folder;
 pub mod formula;
 pub mod hub;
 pub mod models;
+pub mod python;
 mod read;
 pub mod sources;
 pub mod zoo;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use preco_core::geo::{Affine, Crs, Footprint, RasterOut, Samples, write_geotiff};
-use preco_core::imagery::raster::{Raster, open_file};
+use preco_core::imagery::raster::open_file;
 use preco_core::imagery::{Rgb8, crop, write_png};
 use preco_tests::binary::{preco, start};
 use preco_train::datasets::scenes::SceneGenerator;

@@ -3,8 +3,6 @@
 //! `PRECO_PYTHON` names the Python, `python3` without it. Where it lacks a package, the test says so on stderr and passes.
 //! Python computes and tells; all comparisons are made here.
 
-use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,9 +12,10 @@ use preco_core::preco::{Preco, PrecoConfig};
 use preco_core::rng::Stream;
 use preco_core::spec::{ModelSpec, Preprocess};
 use preco_tests::binary::{Done, command, done, preco};
-use preco_tests::folder::workspace;
+use preco_tests::folder::{say, workspace};
 use preco_tests::hub::{Hub, Request};
 use preco_tests::models::{borrowed, facts, published, run};
+use preco_tests::python::Python;
 use preco_tests::zoo::contents;
 use preco_train::datasets::scenes::SceneGenerator;
 use preco_zoo::ModelFolder;
@@ -31,47 +30,9 @@ const SHIFTED: f64 = 0.1;
 /// Pictures of the model's size; those of others follow.
 const EXACT: usize = 4;
 
-/// A Python that has what a test needs.
-struct Python(OsString);
-
-impl Python {
-    /// `None`, after a loud line, where it lacks one of `packages`: names, or `name>=1.2.3`.
-    fn with(packages: &[&str]) -> Option<Self> {
-        let asked = std::env::var_os("PRECO_PYTHON").filter(|python| !python.is_empty());
-        let python = asked.clone().unwrap_or_else(|| "python3".into());
-        let script = workspace().join("tests/python/lacks.py");
-        let lacks = match Command::new(&python).arg(script).args(packages).output() {
-            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-            other => {
-                assert!(
-                    asked.is_none(),
-                    "PRECO_PYTHON is {python:?}, which does not run: {other:?}. Unset or correct it"
-                );
-                "itself".to_owned()
-            }
-        };
-        if lacks.is_empty() {
-            return Some(Self(python));
-        }
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        say(&format!("SKIPPED: {test}: {python:?} lacks {lacks}; set PRECO_PYTHON to a Python that has it"));
-        None
-    }
-
-    /// The line of JSON that `script` prints; `hub` is its hub, and without one it is offline.
-    fn tell(&self, script: &str, arguments: &[&str], home: &Path, hub: Option<&Hub>) -> Value {
-        let mut python = Command::new(&self.0);
-        python.arg(workspace().join("tests/python").join(script)).args(arguments).current_dir(workspace());
-        python.env("PYTHONDONTWRITEBYTECODE", "1");
-        let told = done(of_hub(&mut python, home, hub).output().expect("start Python")).succeeded();
-        let line = told.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
-    }
-}
-
-/// A line that the test runner does not swallow.
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("stderr");
+/// The line of JSON that `script` prints; `hub` is its hub, and without one it is offline.
+fn tell(python: &Python, script: &str, arguments: &[&str], home: &Path, hub: Option<&Hub>) -> Value {
+    Python::told(of_hub(&mut python.command(script, arguments), home, hub))
 }
 
 /// `command` with `home` as its `HF_HOME` and `hub` as its hub, or offline, whatever the environment says.
@@ -111,7 +72,7 @@ impl Seen {
         }
         let ours = encoder.embed_all(&pictures).expect("our features");
         let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-        let timm = python.tell("timm_features.py", &[source, &path(folder), &path(place.path())], home, hub);
+        let timm = tell(python, "timm_features.py", &[source, &path(folder), &path(place.path())], home, hub);
         let seen = Self { what: source.to_owned(), ours, timm };
         seen.differ_from_each_other();
         seen
@@ -363,7 +324,7 @@ fn python_finds_what_we_downloaded() {
     let commit = hub.commit("org/preco-test", &borrowed(&all));
     let path = cli("models download org/preco-test", home.path(), Some(&hub)).succeeded().stdout;
     hub.forget_requests();
-    let told = python.tell("hub_cache.py", &["find", "org/preco-test"], home.path(), None);
+    let told = tell(&python, "hub_cache.py", &["find", "org/preco-test"], home.path(), None);
     assert!(hub.requests().is_empty());
     assert_eq!(told["path"], path.trim_end());
     let digests = files.iter().map(|(name, bytes)| (name.clone(), Value::from(preco_zoo::sha256(bytes))));
@@ -378,7 +339,7 @@ fn python_finds_what_we_downloaded() {
     });
     assert_eq!(told["repositories"], serde_json::json!([known]));
     // Online as well Python takes ours, and fetches only what we leave there.
-    let told = python.tell("hub_cache.py", &["snapshot", "org/preco-test"], home.path(), Some(&hub));
+    let told = tell(&python, "hub_cache.py", &["snapshot", "org/preco-test"], home.path(), Some(&hub));
     assert_eq!(told["path"], path.trim_end());
     let paths: Vec<String> = gets(&hub).into_iter().map(|request| request.path).collect();
     assert!(paths.len() == 1 && paths[0].ends_with("/.gitattributes"), "{paths:?}");
@@ -396,7 +357,7 @@ fn what_python_downloaded_is_used_without_a_request() {
         std::fs::create_dir(home).expect("home");
     }
     let snapshot = |home: &Path| {
-        let told = python.tell("hub_cache.py", &["snapshot", "org/preco-test"], home, Some(&hub));
+        let told = tell(&python, "hub_cache.py", &["snapshot", "org/preco-test"], home, Some(&hub));
         PathBuf::from(told["path"].as_str().expect("a path"))
     };
     let path = snapshot(&home);
@@ -410,7 +371,7 @@ fn what_python_downloaded_is_used_without_a_request() {
     assert_eq!(told.trim_end(), path.to_str().expect("UTF-8"));
     assert!(gets(&hub).is_empty(), "online a branch is asked for its commit and no more: {:?}", gets(&hub));
 
-    python.tell("hub_cache.py", &["file", "org/preco-test", "config.json"], &part, Some(&hub));
+    tell(&python, "hub_cache.py", &["file", "org/preco-test", "config.json"], &part, Some(&hub));
     cli("models download org/preco-test", &part, None).refused("this is offline");
     let weights = std::fs::canonicalize(snapshot(&broken).join("model.safetensors")).expect("blob");
     let mut bytes = std::fs::read(&weights).expect("read");
@@ -420,7 +381,7 @@ fn what_python_downloaded_is_used_without_a_request() {
     for home in [&part, &broken] {
         let told = cli("models download org/preco-test", home, Some(&hub)).succeeded().stdout;
         assert_eq!(contents(Path::new(told.trim_end())), files.iter().cloned().collect());
-        let told = python.tell("hub_cache.py", &["find", "org/preco-test"], home, None);
+        let told = tell(&python, "hub_cache.py", &["find", "org/preco-test"], home, None);
         assert_eq!(told["warnings"], serde_json::json!([]));
     }
 }
@@ -435,7 +396,7 @@ fn card(python: &Python, licence: &str) -> Value {
     let (_, page) = files.iter().find(|(name, _)| name == "README.md").expect("card");
     let path = folder.path().join("README.md");
     std::fs::write(&path, page).expect("write");
-    python.tell("card.py", &[path.to_str().expect("UTF-8")], folder.path(), None)
+    tell(python, "card.py", &[path.to_str().expect("UTF-8")], folder.path(), None)
 }
 
 #[test]
@@ -443,7 +404,7 @@ fn python_reads_our_cards() {
     let Some(python) = Python::with(&["huggingface_hub"]) else { return };
     let home = tempfile::tempdir().expect("home");
     let pico = workspace().join("weights/models/preco-swin-pico/README.md");
-    let pico = python.tell("card.py", &[pico.to_str().expect("UTF-8")], home.path(), None);
+    let pico = tell(&python, "card.py", &[pico.to_str().expect("UTF-8")], home.path(), None);
     assert!(pico["text"].as_str().expect("text").starts_with("\n# preco-swin-pico\n"), "{pico}");
     let tags = serde_json::json!([
         "remote-sensing",

@@ -2,6 +2,7 @@
 
 mod generate;
 mod info;
+mod rasters;
 mod sheet;
 mod split;
 mod stats;
@@ -18,6 +19,8 @@ use crate::output;
 pub(crate) enum Data {
     /// Count images, classes, sizes, formats and unreadable files
     Info(info::Args),
+    /// Look at images and scenes: size, samples, storage, place, and whether all can be read
+    Rasters(rasters::Args),
     /// Measure the mean and deviation of each band
     Stats(stats::Args),
     /// Divide the images into train, val and test
@@ -30,6 +33,7 @@ pub(crate) enum Data {
 pub(crate) fn run(data: &Data, json: bool) -> Result<u8> {
     match data {
         Data::Info(args) => output::print(&info::execute(args)?, json),
+        Data::Rasters(args) => output::print(&rasters::execute(args)?, json),
         Data::Stats(args) => output::print(&stats::execute(args)?, json),
         Data::Split(args) => output::print(&split::execute(args)?, json),
         Data::Generate(args) => output::print(&generate::execute(args)?, json),

@@ -1,6 +1,6 @@
 //! Without an input: a generated scene, so that everything can be tried on a fresh machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use preco_core::geo::{Affine, Crs, RasterOut, Samples, write_geotiff};
@@ -26,7 +26,7 @@ pub(super) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
     draw(&scene)?;
     note(&format!("no INPUT: drew {}", scene.display()));
     let picture = args.picture.clone().unwrap_or_else(|| folder.join("picture.png"));
-    let mut args = Args { picture: Some(picture), force: true, ..clone(args) };
+    let mut args = Args { picture: Some(picture), force: true, ..args.clone() };
     if args.cut.stride.or(args.cut.overlap).or(args.cut.tile).is_none() {
         // A picture of more pixels than a hundred.
         args.cut.tile = Some(128);
@@ -35,24 +35,8 @@ pub(super) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
     run::execute(&args, processor, &out, &[scene.to_string_lossy().into_owned()])
 }
 
-fn clone(args: &Args) -> Args {
-    Args {
-        inputs: args.inputs.clone(),
-        model: args.model.clone(),
-        out: args.out.clone(),
-        cut: args.cut.clone(),
-        values: args.values.clone(),
-        picture: args.picture.clone(),
-        maps: args.maps,
-        shard: args.shard,
-        merge: args.merge,
-        force: args.force,
-        hub: args.hub.clone(),
-    }
-}
-
 /// A scene of eight generated pictures, one metre a pixel, somewhere in UTM zone 32.
-fn draw(path: &PathBuf) -> Result<()> {
+fn draw(path: &Path) -> Result<()> {
     let [columns, rows] = PIECES;
     let generator = SceneGenerator::new(0, PIECE_PX, columns * rows);
     let (width, height) = (columns * PIECE_PX, rows * PIECE_PX);

@@ -37,7 +37,7 @@ impl Opened {
 }
 
 /// Files and addresses, in the order they were given; those of folders and patterns by their names.
-pub(super) fn expand(asked: &[String]) -> Result<Vec<String>> {
+pub(crate) fn expand(asked: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for text in asked {
         let path = Path::new(text);

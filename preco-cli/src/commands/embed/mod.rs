@@ -25,10 +25,10 @@ use crate::hub::Hub;
 use report::Embedded;
 use shard::Shard;
 
-pub(crate) use inputs::Opened;
+pub(crate) use inputs::{Opened, expand};
 
 /// Turn images and scenes into embeddings
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Images, GeoTIFFs, folders, patterns ("*.tif"), lists (.jsonl), addresses of COGs [default: a generated scene]
     #[arg(value_name = "INPUT")]

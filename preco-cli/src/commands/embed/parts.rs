@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use preco_core::files::{remove_leftovers, write_atomic};
-use preco_core::predict::Tile;
-use preco_zoo::embeddings::{Embeddings, Header, write};
+use preco_zoo::embeddings::{Embeddings, Header, Row, write};
 use serde_json::Value;
 
 /// Tiles of a part: lost by an interruption at most.
@@ -56,7 +55,7 @@ impl Parts {
     }
 
     /// Keeps a finished part.
-    pub(super) fn keep(&self, first: u64, rows: Vec<(Tile, Vec<f32>)>) -> Result<()> {
+    pub(super) fn keep(&self, first: u64, rows: Vec<Row>) -> Result<()> {
         Ok(write(&self.file(first), &self.header, rows.len(), rows.into_iter().map(Ok))?)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use preco_core::predict::{Output, Work, run};
 use preco_zoo::Encoder;
-use preco_zoo::embeddings::{Format, Header};
+use preco_zoo::embeddings::{Format, Header, Row};
 use serde_json::{Value, json};
 
 use super::parts::{PART_TILES, Parts};
@@ -93,7 +93,7 @@ fn compute(
     args: &Args,
     tiles: Range<u64>,
     display: &mut Display,
-) -> Result<(Vec<(preco_core::predict::Tile, Vec<f32>)>, Duration)> {
+) -> Result<(Vec<Row>, Duration)> {
     let started = Instant::now();
     let work = Work {
         tile: &|at| plan.tile(at as u64),
