@@ -232,10 +232,10 @@ fn what_did_not_change_is_nothing_and_what_did_is_found() {
     for (x, y) in (384..512).flat_map(|x| (128..256).map(move |y| (x, y))) {
         after.set(x, y, other.get(x, y));
     }
-    let affine = Affine::new(AFFINE);
+    let (affine, crs) = (Affine::new(AFFINE), Crs::epsg(32633));
     for (name, image) in [("before.tif", &before), ("after.tif", &after)] {
-        let (affine, crs) = (Some(&affine), Some(&Crs::epsg(32633)).map(Clone::clone));
-        let out = RasterOut { width, height, bands: 3, affine, crs: crs.as_ref(), nodata: None, palette: None };
+        let (affine, crs) = (Some(&affine), Some(&crs));
+        let out = RasterOut { width, height, bands: 3, affine, crs, nodata: None, palette: None };
         write_geotiff(&root.path().join(name), &out, Samples::U8(image.data())).expect("scene");
     }
     let same = result(root.path(), "change before.tif before.tif --out none.tif");
