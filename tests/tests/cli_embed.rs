@@ -98,7 +98,10 @@ fn shards_threads_and_an_interruption_leave_the_same_bytes() {
     result(folder, &format!("embed --merge {shards} --out merged.parquet"));
     assert!(read(folder, "merged.parquet") == whole, "merged");
     preco(folder, "embed --merge part.0-of-3.parquet part.0-of-3.parquet --out twice.parquet")
-        .refused("give each shard once");
+        .refused("give each once");
+    preco(folder, "embed --merge part.2-of-3.parquet part.0-of-3.parquet --out x.parquet")
+        .refused("shard 1/3 is missing");
+    preco(folder, "embed --merge whole.parquet --out x.parquet").refused("is no shard");
 
     // Killed after its first part.
     let mut child = start(folder, &format!("{run} killed.parquet --threads 1"));
@@ -203,6 +206,18 @@ fn places_are_found_and_groups_are_mapped_where_they_lie() {
     assert_eq!(told["features"].as_array().map(Vec::len), Some(5));
     assert_eq!(told["features"][0]["properties"]["tile"], by_tile["hits"][0]["tile"]);
     assert_eq!(told["features"][0]["geometry"]["type"], "Polygon");
+    let apart = result(root.path(), &format!("search all.parquet --tile {} --count 9 --apart", asked.id));
+    let windows: Vec<[u32; 2]> = apart["hits"]
+        .as_array()
+        .expect("hits")
+        .iter()
+        .map(|hit| serde_json::from_value::<[u32; 4]>(hit["window"].clone()).map(|[x, y, ..]| [x, y]).expect("window"))
+        .chain([[asked.window[0], asked.window[1]]])
+        .collect();
+    for (at, one) in windows.iter().enumerate() {
+        assert!(windows[..at].iter().all(|other| one[0].abs_diff(other[0]) >= 128 || one[1].abs_diff(other[1]) >= 128));
+    }
+    assert!(windows.len() > 3);
     preco(root.path(), "search all.parquet --at 0,0").refused("no tile lies at 0,0; the file's lie within");
 
     let groups = result(root.path(), "cluster all.parquet --clusters 3 --out groups.tif --geojson groups.geojson");

@@ -10,7 +10,7 @@ use preco_zoo::Settings;
 use preco_zoo::embeddings::Embeddings;
 use serde_json::{Map, Value, json};
 
-use super::embed::Opened;
+use super::embed::open;
 
 /// The raster of the tiles of one scene: a pixel for each.
 pub(crate) struct TileRaster {
@@ -35,9 +35,9 @@ impl TileRaster {
             );
         }
         // The scene itself knows its size and its keys; where it has gone, the tiles know the most of it.
-        let scene = Opened::open(&first.source, overview(file), settings).ok();
+        let scene = open(&first.source, overview(file), settings).ok();
         let crs = match (&scene, &first.place) {
-            (Some(scene), _) => scene.raster.info().crs.clone(),
+            (Some(scene), _) => scene.info().crs.clone(),
             (None, Some(place)) => place.crs.strip_prefix("EPSG:").and_then(|code| code.parse().ok()).map(Crs::epsg),
             (None, None) => None,
         };

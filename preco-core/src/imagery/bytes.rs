@@ -45,6 +45,10 @@ impl ByteSource for FileBytes {
     #[cfg(unix)]
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         use std::os::unix::fs::FileExt;
+        // The system refuses offsets above 63 bits with another error.
+        if offset > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.file.read_exact_at(out, offset)
     }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use super::{BATCH, Encoder, SceneTile};
 use crate::error::Result;
@@ -24,8 +23,8 @@ pub struct Work<'a> {
     pub least_valid: f64,
     /// Threads that read.
     pub readers: usize,
-    /// The time since some moment: this crate has no clock.
-    pub clock: &'a (dyn Fn() -> Duration + Sync),
+    /// Seconds since some moment: this crate has no clock.
+    pub clock: &'a (dyn Fn() -> f64 + Sync),
 }
 
 /// A tile's result.
@@ -47,7 +46,7 @@ struct Batch {
 
 /// Runs tiles `tiles` through `encode`, which makes values of inputs, and hands each result to `take`, in order.
 ///
-/// Returns how long the encoder waited for tiles, and how long it worked.
+/// Returns the seconds that the encoder waited for tiles, and those that it worked.
 ///
 /// # Errors
 /// The first of reading, and those of `take`, which ends the run.
@@ -57,12 +56,12 @@ pub fn run<E: From<crate::error::Error> + Send>(
     tiles: Range<usize>,
     encode: impl Fn(&[f32]) -> Vec<f32>,
     mut take: impl FnMut(Output<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<[Duration; 2], E> {
+) -> std::result::Result<[f64; 2], E> {
     let batches = tiles.len().div_ceil(BATCH);
     let readers = work.readers.clamp(1, batches.max(1));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = sync_channel::<Result<Batch>>(AHEAD);
-    let (mut waited, mut worked) = (Duration::ZERO, Duration::ZERO);
+    let (mut waited, mut worked) = (0.0, 0.0);
     std::thread::scope(|scope| {
         for _ in 0..readers {
             let (sender, tiles, next, stop) = (sender.clone(), tiles.clone(), &next, &stop);
@@ -92,7 +91,7 @@ pub fn run<E: From<crate::error::Error> + Send>(
                     None => {
                         let started = (work.clock)();
                         let received = receiver.recv();
-                        waited += (work.clock)().saturating_sub(started);
+                        waited += (work.clock)() - started;
                         let Ok(batch) = received else { break };
                         let batch = batch?;
                         if batch.first != wanted {
@@ -107,7 +106,7 @@ pub fn run<E: From<crate::error::Error> + Send>(
                 let values = if batch.inputs.is_empty() { Vec::new() } else { encode(&batch.inputs) };
                 let encoded = batch.inputs.len() / encoder.input_len();
                 let mut each = values.chunks_exact((values.len() / encoded.max(1)).max(1));
-                worked += (work.clock)().saturating_sub(started);
+                worked += (work.clock)() - started;
                 for (offset, &valid) in batch.valid.iter().enumerate() {
                     let values = if skipped(work, valid) { None } else { each.next() };
                     take(Output { at: batch.first + offset, valid, values })?;
@@ -164,13 +163,17 @@ mod tests {
 
     /// Every third tile holds no data, every fifth a little.
     fn tile(at: usize) -> Result<SceneTile> {
-        let valid = if at % 3 == 0 { 0.0 } else { if at % 5 == 0 { 0.25 } else { 1.0 } };
+        let valid = match (at % 3, at % 5) {
+            (0, _) => 0.0,
+            (_, 0) => 0.25,
+            _ => 1.0,
+        };
         Ok(SceneTile { image: Rgb8::filled(32, 32, [at as u8, 255 - at as u8, 90]), valid })
     }
 
     fn all(tiles: Range<usize>, readers: usize, least_valid: f64) -> Vec<(usize, Option<Vec<f32>>)> {
         let encoder = encoder();
-        let work = Work { tile: &tile, least_valid, readers, clock: &|| Duration::ZERO };
+        let work = Work { tile: &tile, least_valid, readers, clock: &|| 0.0 };
         let mut found = Vec::new();
         let encode = |inputs: &[f32]| encoder.pooled(inputs);
         run(&encoder, &work, tiles, encode, |output| -> Result<()> {
@@ -199,7 +202,7 @@ mod tests {
         let broken = |at: usize| if at == 30 { Err(Error::config("tile 30")) } else { tile(at) };
         let encode = |inputs: &[f32]| encoder.pooled(inputs);
         for readers in [1, 3] {
-            let work = Work { tile: &broken, least_valid: 0.5, readers, clock: &|| Duration::ZERO };
+            let work = Work { tile: &broken, least_valid: 0.5, readers, clock: &|| 0.0 };
             let mut taken = 0;
             let ended = run(&encoder, &work, 0..600, encode, |_| -> Result<()> {
                 taken += 1;

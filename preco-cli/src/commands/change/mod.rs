@@ -15,7 +15,7 @@ use preco_core::vectors::cosine;
 use preco_zoo::Encoder;
 use serde::Serialize;
 
-use super::embed::{Opened, Values};
+use super::embed::{Values, open};
 use super::places::check_ending;
 use crate::cli::Processor;
 use crate::hub::Hub;
@@ -88,7 +88,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     ensure!((0.0..=1.0).contains(&args.min_valid), "--min-valid {} must be 0 to 1", args.min_valid);
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let scene = |name: &String| -> Result<Scene> {
-        let raster = Opened::open(name, args.values.overview, &args.hub.settings())?.raster;
+        let raster = open(name, args.values.overview, &args.hub.settings())?;
         Ok(Scene::new(Arc::clone(&raster), encoder.preprocess(), args.values.bands.as_deref(), args.values.stretch)?)
     };
     let scenes = [scene(&args.before)?, scene(&args.after)?];
@@ -135,7 +135,7 @@ fn vectors(
         let window = grid.window(at);
         scene.tile_in(Window { x: window.x + x, y: window.y + y, ..window })
     };
-    let clock = || started.elapsed();
+    let clock = || started.elapsed().as_secs_f64();
     let work = Work { tile: &tile, least_valid: args.min_valid, readers: READERS, clock: &clock };
     let mut vectors = Vec::with_capacity(tiles.len());
     let take = |output: Output<'_>| -> Result<()> {

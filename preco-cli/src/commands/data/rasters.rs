@@ -9,7 +9,7 @@ use anyhow::Result;
 use preco_core::imagery::raster::{Raster, RasterInfo};
 use serde::Serialize;
 
-use super::super::embed::{Opened, expand};
+use super::super::embed::{expand, open};
 use crate::hub::Hub;
 use crate::output::Report;
 
@@ -76,11 +76,11 @@ pub(crate) fn execute(args: &Args) -> Result<Rasters> {
     let settings = args.hub.settings();
     let look = |input: String| {
         let started = Instant::now();
-        let opened = Opened::open(&input, 0, &settings).and_then(|opened| {
+        let opened = open(&input, 0, &settings).and_then(|opened| {
             if !args.no_pixels {
-                read_all(&*opened.raster)?;
+                read_all(&*opened)?;
             }
-            Ok(described(opened.raster.info()))
+            Ok(described(opened.info()))
         });
         let what = opened.unwrap_or_else(|error| What::Refused { error: error.to_string() });
         Looked { input, what, seconds: started.elapsed().as_secs_f64() }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::imagery::IMAGE_EXTENSIONS;
-use preco_core::imagery::raster::{Raster, open};
+use preco_core::imagery::raster::{self, Raster};
 use preco_zoo::{Settings, sources};
 use serde::Deserialize;
 
@@ -20,20 +20,9 @@ enum Line {
     Object { path: String },
 }
 
-/// A raster, and whether it is an image file.
-pub(crate) struct Opened {
-    pub(crate) raster: Arc<dyn Raster>,
-    pub(crate) is_image: bool,
-}
-
-impl Opened {
-    /// Opens the file or address `name`.
-    pub(crate) fn open(name: &str, overview: usize, settings: &Settings) -> Result<Self> {
-        let bytes = sources::open(name, settings)?;
-        let raster: Arc<dyn Raster> = open(bytes, name, overview)?.into();
-        let is_image = raster.info().affine.is_none() && raster.info().storage == "an image file";
-        Ok(Self { raster, is_image })
-    }
+/// Opens the file or address `name`.
+pub(crate) fn open(name: &str, overview: usize, settings: &Settings) -> Result<Arc<dyn Raster>> {
+    Ok(raster::open(sources::open(name, settings)?, name, overview)?.into())
 }
 
 /// Files and addresses, in the order they were given; those of folders and patterns by their names.

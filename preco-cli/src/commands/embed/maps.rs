@@ -1,7 +1,8 @@
 //! Dense maps: the features of an encoder's stage over a whole scene, as a GeoTIFF.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use preco_core::geo::{GeoTiffRows, RasterOut};
@@ -12,6 +13,7 @@ use super::progress::Display;
 use super::report::Embedded;
 use super::{Args, inputs};
 use crate::cli::Processor;
+use crate::interrupt;
 
 /// Threads that read while the encoder works.
 const READERS: usize = 2;
@@ -59,12 +61,16 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         tile: &|at| plan.tile(at as u64),
         least_valid: args.cut.min_valid,
         readers: READERS,
-        clock: &|| started.elapsed(),
+        clock: &|| started.elapsed().as_secs_f64(),
     };
     // One row of tiles is in memory.
     let mut band = vec![NODATA; rows * width * channels];
     let mut skipped = 0;
+    let stop = interrupt::watch()?;
     let take = |Output { at, values, .. }: Output<'_>| -> Result<()> {
+        if stop.load(Ordering::Relaxed) {
+            anyhow::bail!("interrupted; a map is written whole or not at all: nothing is left");
+        }
         let [tile_row, tile_column] = grid.place(at);
         let used = columns.min(width - tile_column * columns);
         match values {
@@ -85,7 +91,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         Ok(())
     };
     let encode = |inputs: &[f32]| encoder.maps(inputs, stage - 1);
-    let [waited, _]: [Duration; 2] = run(&encoder, &work, 0..grid.len(), encode, take)?;
+    let [waited, _] = run(&encoder, &work, 0..grid.len(), encode, take)?;
     file.finish()?;
     drop(display);
     let seconds = started.elapsed().as_secs_f64();
@@ -97,7 +103,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         length: channels,
         computed: plan.tiles,
         seconds,
-        idle_share: waited.as_secs_f64() / seconds.max(1e-9),
+        idle_share: waited / seconds.max(1e-9),
         out: out.to_path_buf(),
         is_map: true,
         ..Embedded::default()

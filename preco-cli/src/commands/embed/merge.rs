@@ -8,38 +8,38 @@ use preco_zoo::embeddings::{Embeddings, Format, Header};
 use super::Args;
 use super::parts::join;
 use super::report::Embedded;
+use super::shard::{SHARD, Shard};
 
 pub(super) fn execute(args: &Args) -> Result<Embedded> {
     let Some(out) = &args.out else { bail!("--out FILE is missing") };
     Format::of(out)?;
     ensure!(!args.inputs.is_empty(), "--merge needs the files of all shards");
     ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
-    let mut shards: Vec<(Option<[u64; 2]>, PathBuf)> = Vec::new();
+    let mut shards: Vec<(Shard, PathBuf)> = Vec::new();
     let mut header: Option<Header> = None;
     for input in &args.inputs {
         let path = PathBuf::from(input);
-        let shard = Embeddings::open(&path)?;
+        let mut found = Embeddings::open(&path)?.header;
+        let told = found.settings.as_object_mut().and_then(|settings| settings.remove(SHARD));
+        let shard = told.as_ref().and_then(|told| told.as_str()?.parse::<Shard>().ok());
+        let Some(shard) = shard else { bail!("{input} is no shard: embed --shard writes those") };
+        if let Some((_, other)) = shards.iter().find(|(known, _)| *known == shard) {
+            bail!("{} and {input} are both shard {shard}: give each once", other.display());
+        }
+        shards.push((shard, path));
         match &header {
-            None => header = Some(shard.header.clone()),
+            None => header = Some(found),
             Some(first) => ensure!(
-                *first == shard.header,
-                "{input} is of another run than {}: other model or settings",
+                *first == found && shards[0].0.count == shard.count,
+                "{input} is of another run than {}: other model, settings or number of shards",
                 args.inputs[0]
             ),
         }
-        let ends = shard.tiles.first().zip(shard.tiles.last());
-        shards.push((ends.map(|(first, last)| [first.id, last.id]), path));
     }
     shards.sort();
-    let filled: Vec<_> = shards.iter().filter_map(|(ends, path)| Some((ends.as_ref()?, path))).collect();
-    for pair in filled.windows(2) {
-        ensure!(
-            pair[0].0[1] < pair[1].0[0],
-            "{} and {} hold the same tiles: give each shard once",
-            pair[0].1.display(),
-            pair[1].1.display()
-        );
-    }
+    let count = shards[0].0.count;
+    let missing = (0..count).find(|index| !shards.iter().any(|(shard, _)| shard.index == *index));
+    ensure!(missing.is_none(), "shard {}/{count} is missing, of {} given", missing.unwrap_or(0), shards.len());
     let Some(header) = header else { bail!("--merge needs the files of all shards") };
     let files: Vec<PathBuf> = shards.into_iter().map(|(_, path)| path).collect();
     let count = join(out, &header, &files)? as u64;

@@ -25,7 +25,7 @@ use crate::hub::Hub;
 use report::Embedded;
 use shard::Shard;
 
-pub(crate) use inputs::{Opened, expand};
+pub(crate) use inputs::{expand, open};
 
 /// Turn images and scenes into embeddings
 #[derive(Clone, Debug, clap::Args)]

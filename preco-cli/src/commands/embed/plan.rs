@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use preco_core::imagery::choose_bands;
+use preco_core::imagery::raster::Raster;
 use preco_core::predict::{Grid, Scene, SceneTile, Tile};
 use preco_core::spec::Preprocess;
 use preco_zoo::{Settings, shown};
 
-use super::{Cut, Opened, Values};
+use super::{Cut, Values, inputs};
 
 /// Scenes that are kept open: readers are never further apart.
 const OPEN: usize = 4;
@@ -68,9 +69,9 @@ impl Plan {
                 }
                 opened => opened?,
             };
-            let info = opened.raster.info();
+            let info = opened.info();
             let is_small = info.width.max(info.height) <= tile;
-            let whole = cut.whole || (!asked && (opened.is_image || is_small));
+            let whole = cut.whole || (!asked && (info.is_image || is_small));
             let grid = if whole {
                 Grid::whole(info.width, info.height)
             } else {
@@ -106,9 +107,9 @@ impl Plan {
             return Ok(scene.clone());
         }
         let name = &self.inputs[at].name;
-        let opened = Opened::open(name, self.values.overview, &self.settings)
+        let opened = inputs::open(name, self.values.overview, &self.settings)
             .map_err(|error| preco_core::error::Error::Image { path: name.into(), reason: error.to_string() })?;
-        let scene = Scene::new(opened.raster, &self.preprocess, self.values.bands.as_deref(), self.values.stretch)?;
+        let scene = Scene::new(opened, &self.preprocess, self.values.bands.as_deref(), self.values.stretch)?;
         let scene = Arc::new(scene);
         scenes.push((at, scene.clone()));
         if scenes.len() > OPEN {
@@ -133,9 +134,9 @@ impl Plan {
 }
 
 /// An input that the model can see. All are looked at before the first is embedded: a run must not end at the last one.
-fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<Opened> {
-    let opened = Opened::open(name, values.overview, settings)?;
-    choose_bands(opened.raster.info(), &preprocess.bands, values.bands.as_deref())?;
-    values.stretch.check(opened.raster.info())?;
+fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<Arc<dyn Raster>> {
+    let opened = inputs::open(name, values.overview, settings)?;
+    choose_bands(opened.info(), &preprocess.bands, values.bands.as_deref())?;
+    values.stretch.check(opened.info())?;
     Ok(opened)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use preco_core::predict::{Output, Work, run};
@@ -15,6 +15,7 @@ use super::parts::{PART_TILES, Parts};
 use super::plan::Plan;
 use super::progress::Display;
 use super::report::Embedded;
+use super::shard::SHARD;
 use super::{Args, inputs, picture};
 use crate::cli::Processor;
 use crate::interrupt;
@@ -48,7 +49,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let before: u64 = firsts().filter(|&first| parts.has(first)).map(|first| part(first).count() as u64).sum();
     let mut display = Display::new(tiles.end - tiles.start, before);
     let started = Instant::now();
-    let mut waited = Duration::ZERO;
+    let mut waited = 0.0;
     let stop = interrupt::watch()?;
     for first in firsts().filter(|&first| !parts.has(first)) {
         let (rows, idle) = compute(&encoder, &plan, args, part(first), &mut display)?;
@@ -69,7 +70,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         length: encoder.length(),
         computed: tiles.end - tiles.start - before,
         seconds,
-        idle_share: if seconds > 0.0 { waited.as_secs_f64() / seconds } else { 0.0 },
+        idle_share: if seconds > 0.0 { waited / seconds } else { 0.0 },
         is_map: false,
         picture: None,
         warnings,
@@ -86,20 +87,20 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     Ok(report)
 }
 
-/// The rows of some tiles, and how long the encoder waited for them.
+/// The rows of some tiles, and the seconds that the encoder waited for them.
 fn compute(
     encoder: &Encoder,
     plan: &Plan,
     args: &Args,
     tiles: Range<u64>,
     display: &mut Display,
-) -> Result<(Vec<Row>, Duration)> {
+) -> Result<(Vec<Row>, f64)> {
     let started = Instant::now();
     let work = Work {
         tile: &|at| plan.tile(at as u64),
         least_valid: args.cut.min_valid,
         readers: READERS,
-        clock: &|| started.elapsed(),
+        clock: &|| started.elapsed().as_secs_f64(),
     };
     let mut rows = Vec::new();
     let take = |Output { at, valid, values }: Output<'_>| -> Result<()> {
@@ -128,11 +129,16 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
         "overview": args.values.overview,
         "tiles": plan.tiles,
     });
+    let mut told = settings.clone();
+    if let (Some(shard), Some(told)) = (args.shard, told.as_object_mut()) {
+        // Merging asks whether all are there, and takes it away.
+        told.insert(SHARD.to_owned(), json!(shard.to_string()));
+    }
     let header = Header {
         model: encoder.name().to_owned(),
         digest: encoder.digest().to_owned(),
         length: encoder.length(),
-        settings: settings.clone(),
+        settings: told,
     };
     let inputs: Vec<Value> = plan.inputs.iter().map(|i| json!([i.name, i.grid.width, i.grid.height])).collect();
     let identity = json!({

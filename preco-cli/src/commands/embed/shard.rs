@@ -5,8 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// What a shard's file says in its settings: which one it is.
+pub(super) const SHARD: &str = "shard";
+
 /// The `index`-th of `count` parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Shard {
     pub(crate) index: u64,
     pub(crate) count: u64,

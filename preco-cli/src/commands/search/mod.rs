@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// How many to find
     #[arg(long, value_name = "N", default_value_t = 10)]
     count: usize,
+    /// Leave out tiles that share pixels with the one asked about or with a better one
+    #[arg(long)]
+    apart: bool,
     /// Draw the tiles that were found
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
@@ -92,8 +95,19 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Hits> {
     let (query, vector, itself) = query(args, processor, &file)?;
     let nearest = Nearest::new(&file.vectors, file.header.length);
     // A tile is most like itself: that is no answer.
-    let hits: Vec<_> = nearest.find(&vector, args.count + usize::from(itself.is_some()));
-    let hits: Vec<_> = hits.into_iter().filter(|hit| Some(hit.row) != itself).take(args.count).collect();
+    let most = if args.apart { file.len() } else { args.count + usize::from(itself.is_some()) };
+    let mut taken: Vec<&Tile> = itself.filter(|_| args.apart).map(|row| &file.tiles[row]).into_iter().collect();
+    let mut hits = Vec::with_capacity(args.count.min(file.len()));
+    for hit in nearest.find(&vector, most).into_iter().filter(|hit| Some(hit.row) != itself) {
+        let tile = &file.tiles[hit.row];
+        if hits.len() == args.count {
+            break;
+        }
+        if !args.apart || !taken.iter().any(|other| share_pixels(tile, other)) {
+            hits.push(hit);
+            taken.push(tile);
+        }
+    }
     let found = |hit: &preco_core::vectors::Hit| {
         let tile = &file.tiles[hit.row];
         let lonlat = footprint(tile).map(middle);
@@ -144,6 +158,14 @@ fn query(args: &Args, processor: &Processor, file: &Embeddings) -> Result<(Strin
     );
     let image = preco_core::imagery::decode(path)?;
     Ok((path.display().to_string(), encoder.embed(&image)?, None))
+}
+
+fn share_pixels(one: &Tile, other: &Tile) -> bool {
+    let overlap = |axis: usize| {
+        let ends = [one, other].map(|tile| (tile.window[axis], tile.window[axis] + tile.window[axis + 2]));
+        ends[0].0 < ends[1].1 && ends[1].0 < ends[0].1
+    };
+    one.source == other.source && overlap(0) && overlap(1)
 }
 
 /// The tile around a place; of several the one whose middle is nearest.

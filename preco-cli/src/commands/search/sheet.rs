@@ -11,7 +11,7 @@ use preco_train::report::{Anchor, Canvas};
 use preco_zoo::Settings;
 use preco_zoo::embeddings::Embeddings;
 
-use super::super::embed::Opened;
+use super::super::embed::open as open_raster;
 use super::super::places::overview;
 
 const COLUMNS: usize = 5;
@@ -65,7 +65,7 @@ fn open(file: &Embeddings, source: &str, settings: &Settings) -> Result<Scene> {
     let made = &file.header.settings;
     let bands: Option<Vec<usize>> = made.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
     let stretch = made.get("stretch").and_then(|value| value.as_str()).map_or(Ok(Stretch::None), Stretch::parse)?;
-    let raster = Opened::open(source, overview(file), settings)?.raster;
+    let raster = open_raster(source, overview(file), settings)?;
     // Its size is not asked for: a window is shown as it is.
     Ok(Scene::new(Arc::clone(&raster), &Preprocess::imagenet([1, 1]), bands.as_deref(), stretch)?)
 }

@@ -37,6 +37,7 @@ impl ImageRaster {
             crs: None,
             block: [image.width(), image.height()],
             overviews: Vec::new(),
+            is_image: true,
             storage: "an image file".to_owned(),
         };
         Self { image, info }

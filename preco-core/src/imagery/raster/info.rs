@@ -35,7 +35,9 @@ pub struct RasterInfo {
     pub block: [usize; 2],
     /// Width and height of each smaller copy of the raster that is stored with it, largest first.
     pub overviews: Vec<[usize; 2]>,
-    /// How it is stored: `tiled 256x256, deflate, predictor 2`.
+    /// True for an image file, which is decoded whole; false for a scene that is read in windows.
+    pub is_image: bool,
+    /// How it is stored: `tiles 256x256, Deflate, predictor 2`.
     pub storage: String,
 }
 

@@ -40,3 +40,6 @@ pub trait Raster: Send + Sync {
     /// As [`Raster::read`].
     fn mask(&self, window: Window) -> Result<Option<Vec<bool>>>;
 }
+
+#[cfg(test)]
+mod tests;

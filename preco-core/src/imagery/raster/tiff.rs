@@ -147,6 +147,7 @@ fn describe(name: &str, base: &Ifd, image: &Ifd, model: &ColorModel, layout: &Ra
         crs,
         block: block_size(image),
         overviews: Vec::new(),
+        is_image: false,
         storage: storage(image),
     })
 }

@@ -1,0 +1,117 @@
+//! TIFFs that lie: an error within bounded memory and time. Each is what its name says, and nothing else is wrong with it.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::imagery::MemoryBytes;
+
+/// Tag, type (3 is short, 4 long), count, value.
+type Entry = (u16, u16, u32, u32);
+
+/// A little-endian TIFF of one directory, and what follows it at [`DATA`].
+fn tiff(entries: &[Entry], data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend([0; 4]);
+    bytes.resize(DATA as usize, 0);
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+/// Where pixels begin.
+const DATA: u32 = 200;
+
+/// An eight-bit grey image in one strip.
+fn entries(width: u32, height: u32, compression: u32, offset: u32, bytes: u32) -> Vec<Entry> {
+    vec![
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, compression),
+        (262, 3, 1, 1),
+        (273, 4, 1, offset),
+        (277, 3, 1, 1),
+        (278, 4, 1, height),
+        (279, 4, 1, bytes),
+    ]
+}
+
+/// All of a raster, or why not.
+fn whole(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let raster = open(Arc::new(MemoryBytes::new(bytes)), "lying.tif", 0)?;
+    let window = raster.info().window();
+    raster.read(window).map(|block| block.bytes)
+}
+
+#[test]
+fn an_honest_file_is_read() {
+    let pixels: Vec<u8> = (0..64).collect();
+    assert_eq!(whole(tiff(&entries(8, 8, 1, DATA, 64), &pixels)).expect("read"), pixels);
+}
+
+#[test]
+fn files_that_lie_are_refused_by_name() {
+    let pixels = [7; 64];
+    let with = |change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut entries = entries(8, 8, 1, DATA, 64);
+        change(&mut entries);
+        tiff(&entries, &pixels)
+    };
+    let mut cyclic = with(&|_| {});
+    let next = 8 + 2 + 12 * 9;
+    cyclic[next..next + 4].copy_from_slice(&8u32.to_le_bytes());
+    // 64 zeros deflate to a stored block; 300 do not fit 64 pixels.
+    let stored = |len: u16| {
+        let mut block = vec![0x78, 0x01, 0x01];
+        block.extend(len.to_le_bytes());
+        block.extend((!len).to_le_bytes());
+        block.resize(block.len() + usize::from(len), 0);
+        block.extend((u32::from(len) << 16 | 1).to_be_bytes());
+        block
+    };
+    let deflated = |len: u16| {
+        let data = stored(len);
+        tiff(&entries(8, 8, 8, DATA, data.len() as u32), &data)
+    };
+    assert_eq!(whole(deflated(64)).expect("a stored block"), [0; 64]);
+    let cases: [(&str, Vec<u8>, &str); 12] = [
+        ("nothing", Vec::new(), "is empty"),
+        ("a head alone", b"II*\0".to_vec(), "cannot be read as a TIFF"),
+        ("a directory that leads to itself", cyclic, "loop"),
+        ("a directory behind the end", b"II*\0\xff\xff\xff\x7f".to_vec(), "truncated"),
+        ("an offset behind the end", with(&|all| all[5].3 = u32::MAX - 9), "out of bounds"),
+        ("more bytes than there are", with(&|all| all[8].3 = u32::MAX), "cannot be read as a TIFF"),
+        (
+            "two billion strips",
+            with(&|all| (all[5].2, all[8].2) = (i32::MAX as u32, i32::MAX as u32)),
+            "cannot be read",
+        ),
+        ("no pixels", with(&|all| (all[0].3, all[1].3) = (0, 0)), "cannot be read as a TIFF"),
+        (
+            "a strip of a terabyte",
+            with(&|all| (all[0].3, all[1].3, all[7].3) = (1 << 20, 1 << 20, 1 << 20)),
+            "rewrite it in tiles",
+        ),
+        ("tiles without a side", with(&|all| all.extend([(322, 4, 1, 0), (323, 4, 1, 0)])), "cannot be read as a TIFF"),
+        ("an unknown compression", with(&|all| all[3].3 = 34_712), "unsupported compression"),
+        ("a bomb", deflated(300), "exceeds"),
+    ];
+    for (what, bytes, needle) in cases {
+        let error = whole(bytes).expect_err(what).to_string();
+        assert!(error.starts_with("lying.tif") && error.contains(needle), "{what}: {error}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_file_is_refused_or_read_as_what_it_was() {
+    let whole_file = tiff(&entries(8, 8, 1, DATA, 64), &[9; 64]);
+    for len in 0..whole_file.len() {
+        assert!(whole(whole_file[..len].to_vec()).is_err(), "cut to {len} of {}", whole_file.len());
+    }
+}
