@@ -13,8 +13,7 @@ pub(super) fn split(mut ring: Ring) -> Vec<Ring> {
     let (Some(&first), Some(&last)) = (ring.first(), ring.last()) else { return Vec::new() };
     let closing = near(first[0], last[0]);
     if (closing - first[0]).abs() > 180.0 {
-        let pole = if ring.iter().map(|point| point[1]).sum::<f64>() < 0.0 { -90.0 } else { 90.0 };
-        ring.extend([[closing, first[1]], [closing, pole], [first[0], pole]]);
+        ring = round_pole(&ring, closing - first[0]);
     }
     let west = ring.iter().map(|point| point[0]).fold(f64::INFINITY, f64::min);
     let east = ring.iter().map(|point| point[0]).fold(f64::NEG_INFINITY, f64::max);
@@ -25,6 +24,24 @@ pub(super) fn split(mut ring: Ring) -> Vec<Ring> {
         close(inside.into_iter().map(|[lon, lat]| [lon - from - 180.0, lat]).collect())
     };
     (turn(west)..=turn(east)).filter_map(part).collect()
+}
+
+/// A ring that goes once round a pole, `turn` degrees of longitude, begun at the antimeridian and closed along the pole.
+fn round_pole(ring: &[[f64; 2]], turn: f64) -> Ring {
+    let count = ring.len();
+    let point = |at: usize| [ring[at % count][0] + if at < count { 0.0 } else { turn }, ring[at % count][1]];
+    // Half turns that lie behind a longitude: another number behind the next point tells of a crossing.
+    let behind = |lon: f64| ((lon - 180.0) / 360.0).floor();
+    let crosses = |at: &usize| behind(point(*at)[0]) != behind(point(at + 1)[0]);
+    let start = (0..count).find(crosses).unwrap_or(0);
+    let ([x0, y0], [x1, y1]) = (point(start), point(start + 1));
+    let meridian = 180.0 + 360.0 * behind(x0.max(x1));
+    let lat = if x0 == x1 { y0 } else { y0 + (meridian - x0) / (x1 - x0) * (y1 - y0) };
+    let pole = if ring.iter().map(|point| point[1]).sum::<f64>() < 0.0 { -90.0 } else { 90.0 };
+    let mut whole = vec![[meridian, lat]];
+    whole.extend((start + 1..=start + count).map(point));
+    whole.extend([[meridian + turn, lat], [meridian + turn, pole], [meridian, pole]]);
+    whole
 }
 
 /// `lon` turned by whole turns to lie within half a turn of `other`.
@@ -89,7 +106,15 @@ mod tests {
 
     #[test]
     fn a_ring_round_a_pole_covers_it() {
-        let rings = split((0..8).map(|at| [45.0 * f64::from(at) - 170.0, -80.0]).collect());
+        for start in [-170.0, 30.0, 180.0, -180.0] {
+            for turn in [45.0, -45.0] {
+                a_pole_is_covered(split((0..8).map(|at| [turn * f64::from(at) + start, -80.0]).collect()));
+            }
+        }
+    }
+
+    fn a_pole_is_covered(rings: Vec<Ring>) {
+        assert_eq!(rings.len(), 1, "one polygon: two would share an edge");
         let area: f64 = rings.iter().map(|ring| signed_area(ring)).sum();
         assert!((area - 3600.0).abs() < 1e-9, "{rings:?}");
         assert!(rings.iter().flatten().all(|point| point[0].abs() <= 180.0 && point[1] <= -80.0));

@@ -131,6 +131,11 @@ fn read_start(input: &mut impl BufRead, start: &mut [u8]) -> std::io::Result<usi
     Ok(len)
 }
 
+/// True where these are the first bytes of an image file.
+pub(super) fn is_image(start: &[u8]) -> bool {
+    sniff(start).is_some()
+}
+
 /// The format by its first bytes.
 fn sniff(start: &[u8]) -> Option<ImageFormat> {
     if start.starts_with(&[0xff, 0xd8, 0xff]) {

@@ -90,8 +90,7 @@ impl Stretch {
     /// The levels of a scene's three bands. Percentiles read the whole scene, others nothing.
     ///
     /// # Errors
-    /// Those of [`Stretch::check`] and of reading, and [`Error::Image`] where no pixel holds data or a band has one value
-    /// only.
+    /// Those of [`Stretch::check`] and of reading, and [`Error::Image`] where no pixel holds data.
     pub fn levels(&self, raster: &dyn Raster, bands: [usize; 3]) -> Result<Levels> {
         let info = raster.info();
         self.check(info)?;
@@ -105,11 +104,9 @@ impl Stretch {
                 let found = found.ok_or_else(|| refused("has no pixel with data".to_owned()))?;
                 let [mut lows, mut highs] = [[0.0; 3]; 2];
                 for (band, [low, high]) in found.into_iter().enumerate() {
-                    if low >= high {
-                        let reason = format!("band {} has {low} at both percentiles", bands[band] + 1);
-                        return Err(refused(format!("{reason}: state the values, --stretch LOW,HIGH")));
-                    }
-                    (lows[band], highs[band]) = (low, high);
+                    // A band of one value: black there and below, white above.
+                    let least = low + low.abs().max(1.0) * f64::from(f32::EPSILON);
+                    (lows[band], highs[band]) = (low, high.max(least));
                 }
                 Ok(Levels { low: lows, high: highs, to: [0.0, 255.0] })
             }

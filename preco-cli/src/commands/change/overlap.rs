@@ -27,11 +27,11 @@ impl Overlap {
             (Some(before_affine), Some(after_affine)) => {
                 ensure!(
                     before.crs == after.crs,
-                    "{} is in {:?}, {} in {:?}: bring them into one system first (gdalwarp)",
+                    "{} is in {}, {} in {}: bring them into one system first (gdalwarp)",
                     before.name,
-                    before.crs,
+                    system(before),
                     after.name,
-                    after.crs
+                    system(after)
                 );
                 offset(before_affine, after_affine)?
             }
@@ -58,6 +58,10 @@ impl Overlap {
         }
         Ok(overlap)
     }
+}
+
+fn system(info: &RasterInfo) -> &str {
+    info.crs.as_ref().map_or("no coordinate system", |crs| crs.name())
 }
 
 /// Columns and rows from the earlier scene's pixels to the later one's.

@@ -7,7 +7,7 @@ use preco_zoo::embeddings::{Embeddings, Format, Header};
 
 use super::Args;
 use super::parts::join;
-use super::report::Embedded;
+use super::report::{Embedded, search_next};
 use super::shard::{SHARD, Shard};
 
 pub(super) fn execute(args: &Args) -> Result<Embedded> {
@@ -42,7 +42,8 @@ pub(super) fn execute(args: &Args) -> Result<Embedded> {
     ensure!(missing.is_none(), "shard {}/{count} is missing, of {} given", missing.unwrap_or(0), shards.len());
     let Some(header) = header else { bail!("--merge needs the files of all shards") };
     let files: Vec<PathBuf> = shards.into_iter().map(|(_, path)| path).collect();
-    let count = join(out, &header, &files)? as u64;
+    let joined = join(out, &header, &files)?;
+    let count = joined.count as u64;
     let tiles = header.settings.get("tiles").and_then(serde_json::Value::as_u64).unwrap_or(count);
     Ok(Embedded {
         model: header.model,
@@ -50,7 +51,7 @@ pub(super) fn execute(args: &Args) -> Result<Embedded> {
         tiles,
         skipped: tiles.saturating_sub(count),
         length: header.length,
-        next: format!("preco-cli search {} --tile 0", out.display()),
+        next: search_next(out, joined.first),
         out: out.clone(),
         ..Embedded::default()
     })

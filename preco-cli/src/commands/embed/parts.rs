@@ -59,12 +59,12 @@ impl Parts {
         Ok(write(&self.file(first), &self.header, rows.len(), rows.into_iter().map(Ok))?)
     }
 
-    /// Makes `out` of the parts that begin with `firsts`, in that order, and removes them. Returns how many rows it has.
-    pub(super) fn finish(self, out: &Path, firsts: impl Iterator<Item = u64>) -> Result<usize> {
+    /// Makes `out` of the parts that begin with `firsts`, in that order, and removes them.
+    pub(super) fn finish(self, out: &Path, firsts: impl Iterator<Item = u64>) -> Result<Joined> {
         let files: Vec<PathBuf> = firsts.map(|first| self.file(first)).collect();
-        let count = join(out, &self.header, &files)?;
+        let joined = join(out, &self.header, &files)?;
         std::fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))?;
-        Ok(count)
+        Ok(joined)
     }
 }
 
@@ -83,19 +83,29 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|entries| !entries.flatten().any(is_part))
 }
 
-/// Writes the rows of `files`, one after the other, to `out`; returns how many there are.
-pub(super) fn join(out: &Path, header: &Header, files: &[PathBuf]) -> Result<usize> {
-    let mut count = 0;
+/// Rows that became one file.
+pub(super) struct Joined {
+    /// How many.
+    pub(super) count: usize,
+    /// The first one's tile.
+    pub(super) first: Option<u64>,
+}
+
+/// Writes the rows of `files`, one after the other, to `out`.
+pub(super) fn join(out: &Path, header: &Header, files: &[PathBuf]) -> Result<Joined> {
+    let mut joined = Joined { count: 0, first: None };
     // Twice: the number of rows stands at the head of most formats, and one part at a time is in memory.
     for file in files {
-        count += Embeddings::open(file)?.len();
+        let part = Embeddings::open(file)?;
+        joined.count += part.len();
+        joined.first = joined.first.or(part.tiles.first().map(|tile| tile.id));
     }
     let rows = files.iter().flat_map(|file| match Embeddings::open(file) {
         Ok(part) => Box::new(part.rows().map(Ok)) as Box<dyn Iterator<Item = _>>,
         Err(error) => Box::new(std::iter::once(Err(error))),
     });
-    write(out, header, count, rows)?;
-    Ok(count)
+    write(out, header, joined.count, rows)?;
+    Ok(joined)
 }
 
 fn differences(one: &Value, other: &Value) -> Vec<String> {

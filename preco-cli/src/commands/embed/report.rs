@@ -1,11 +1,20 @@
 //! What an embedding run did.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::output::Report;
+
+/// The command that looks for what is like a file's first tile, as one types it; nothing where it has none.
+pub(super) fn search_next(file: &Path, tile: Option<u64>) -> String {
+    let Some(tile) = tile else { return String::new() };
+    let file = file.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let file = if file.chars().all(plain) { file } else { format!("'{}'", file.replace('\'', "'\\''")) };
+    format!("preco-cli search {file} --tile {tile}")
+}
 
 /// What was embedded.
 #[derive(Debug, Default, Serialize)]

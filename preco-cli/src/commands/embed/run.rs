@@ -11,10 +11,11 @@ use preco_zoo::Encoder;
 use preco_zoo::embeddings::{Format, Header, Row};
 use serde_json::{Value, json};
 
+use super::super::places::check_ending;
 use super::parts::{PART_TILES, Parts};
 use super::plan::Plan;
 use super::progress::Display;
-use super::report::Embedded;
+use super::report::{Embedded, search_next};
 use super::shard::SHARD;
 use super::{Args, inputs, picture};
 use crate::cli::Processor;
@@ -32,6 +33,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let target = args.shard.map_or_else(|| out.to_path_buf(), |shard| shard.file(out));
     Format::of(&target)?;
     ensure!(args.force || !target.exists(), "{} exists; --force replaces it", target.display());
+    args.picture.as_ref().map_or(Ok(()), |path| check_ending("--picture", path, &["png", "tif", "tiff"]))?;
     let plan = Plan::new(names, encoder.preprocess(), &args.cut, &args.values, &args.hub.settings())?;
     ensure!(
         args.picture.is_none() || plan.inputs.len() == 1,
@@ -61,7 +63,8 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     }
     drop(display);
     let seconds = started.elapsed().as_secs_f64();
-    let count = parts.finish(&target, firsts())? as u64;
+    let joined = parts.finish(&target, firsts())?;
+    let count = joined.count as u64;
     let mut report = Embedded {
         model: encoder.name().to_owned(),
         inputs: plan.inputs.len(),
@@ -74,7 +77,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         is_map: false,
         picture: None,
         warnings,
-        next: next(args, &target),
+        next: next(args, &target, joined.first),
         out: target,
     };
     if count == 0 {
@@ -168,15 +171,17 @@ fn warnings(plan: &Plan) -> Result<Vec<String>> {
     }
     let levels = scene.levels();
     if *levels != preco_core::imagery::Levels::IDENTITY {
-        note(&format!("{}: {:?} to {:?} become {:?}", first.name, levels.low, levels.high, levels.to));
+        let ends: Vec<String> =
+            (0..3).map(|at| format!("{} to {}", levels.low[at] as f32, levels.high[at] as f32)).collect();
+        let [black, white] = levels.to;
+        note(&format!("{}: {} (red, green, blue) become {black} to {white}", first.name, ends.join(", ")));
     }
     Ok(warnings)
 }
 
-fn next(args: &Args, out: &Path) -> String {
-    let out = out.display();
+fn next(args: &Args, out: &Path, first: Option<u64>) -> String {
     match args.shard {
-        Some(_) => format!("preco-cli embed --merge {} --out ALL.parquet", "all shards' files"),
-        None => format!("preco-cli search {out} --tile 0"),
+        Some(_) => "preco-cli embed --merge SHARD... --out ALL.parquet".to_owned(),
+        None => search_next(out, first),
     }
 }

@@ -212,6 +212,7 @@ impl Report for Hits {
             }
         }
         match (&self.sheet, self.hits.first()) {
+            (_, None) => writeln!(out, "there is no other"),
             (None, Some(_)) => writeln!(out, "next: the same with --sheet hits.png --geojson hits.geojson"),
             _ => Ok(()),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ImageRaster, Raster, TiffRaster};
 use crate::error::{Error, Result};
+use crate::imagery::decode::is_image;
 use crate::imagery::{ByteSource, FileBytes, MAX_PIXELS};
 
 /// The largest image file that is read: what [`MAX_PIXELS`] take without compression.
@@ -24,14 +25,16 @@ pub fn open_file(path: &Path, overview: usize) -> Result<Box<dyn Raster>> {
 /// # Errors
 /// [`Error::Image`] where it is neither, is damaged, or has no such overview.
 pub fn open(bytes: Arc<dyn ByteSource>, name: &str, overview: usize) -> Result<Box<dyn Raster>> {
-    let mut start = [0; 4];
-    let known = bytes.len().min(4) as usize;
+    let mut start = vec![0; bytes.len().min(12) as usize];
     let unreadable = |source| Error::Io { action: "read", path: name.into(), source };
-    bytes.read_at(0, &mut start[..known]).map_err(unreadable)?;
-    if is_tiff(&start[..known]) {
+    bytes.read_at(0, &mut start).map_err(unreadable)?;
+    if is_tiff(&start) {
         return Ok(Box::new(TiffRaster::open(bytes, name, overview)?));
     }
     let refused = |reason: String| Error::Image { path: name.into(), reason };
+    if !start.is_empty() && !is_image(&start) {
+        return Err(refused(format!("is no TIFF, JPEG, PNG or WebP (starts with \"{}\")", start.escape_ascii())));
+    }
     if overview > 0 {
         return Err(refused(format!("has no overview {overview}: only TIFFs have any")));
     }
