@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Grid, Place, Tile, view};
+use super::{Grid, view};
 use crate::error::Result;
-use crate::geo::Footprint;
 use crate::imagery::raster::{Pixels, Raster, Window};
 use crate::imagery::{Levels, Rgb8, Stretch, choose_bands, resize};
 use crate::spec::Preprocess;
@@ -108,28 +107,5 @@ impl Scene {
         let same = [image.height(), image.width()] == self.preprocess.size;
         let image = if same { image } else { resize(&image, self.preprocess.size, self.preprocess.interpolation)? };
         Ok(SceneTile { image, valid })
-    }
-
-    /// What files of embeddings say of tile `at`, which is the `id`-th of its run.
-    pub fn describe(&self, grid: &Grid, at: usize, id: u64, source: &str, valid: f64) -> Tile {
-        let info = self.raster.info();
-        let window = grid.window(at).within(info.width, info.height);
-        let place = info.affine.map(|affine| {
-            let numbers = [window.x, window.y, window.width, window.height].map(|value| value as f64);
-            let footprint = info.crs.as_ref().and_then(|crs| Footprint::of_window(numbers, &affine, crs));
-            Place {
-                crs: info.crs.as_ref().map(|crs| crs.name().to_owned()).unwrap_or_default(),
-                affine: affine.moved(numbers[0], numbers[1]).coefficients(),
-                footprint,
-            }
-        });
-        Tile {
-            id,
-            source: source.to_owned(),
-            grid: grid.place(at).map(|value| value as u32),
-            window: [window.x, window.y, window.width, window.height].map(|value| value as u32),
-            valid: valid as f32,
-            place,
-        }
     }
 }

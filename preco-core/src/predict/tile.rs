@@ -1,6 +1,8 @@
 //! A tile as files of embeddings know it: where it comes from and where it lies.
 
+use super::Grid;
 use crate::geo::Footprint;
+use crate::imagery::raster::RasterInfo;
 
 /// A tile of a scene.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,4 +30,20 @@ pub struct Place {
     pub affine: [f64; 6],
     /// Its outline in longitude and latitude; nothing where the coordinate system is not understood.
     pub footprint: Option<Footprint>,
+}
+
+impl Tile {
+    /// Tile `at` of a scene's grid, the `id`-th of its run.
+    pub fn of(scene: &RasterInfo, grid: &Grid, at: usize, id: u64, source: &str, valid: f64) -> Self {
+        let window = grid.window(at).within(scene.width, scene.height);
+        let pixels = [window.x, window.y, window.width, window.height];
+        let numbers = pixels.map(|value| value as f64);
+        let place = scene.affine.map(|affine| Place {
+            crs: scene.crs.as_ref().map(|crs| crs.name().to_owned()).unwrap_or_default(),
+            affine: affine.moved(numbers[0], numbers[1]).coefficients(),
+            footprint: scene.crs.as_ref().and_then(|crs| Footprint::of_window(numbers, &affine, crs)),
+        });
+        let (grid, window) = (grid.place(at).map(|value| value as u32), pixels.map(|value| value as u32));
+        Self { id, source: source.to_owned(), grid, window, valid: valid as f32, place }
+    }
 }

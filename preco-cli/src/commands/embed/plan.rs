@@ -1,10 +1,11 @@
 //! What a run is to do: tiles of all inputs, numbered.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
-use preco_core::imagery::choose_bands;
-use preco_core::imagery::raster::Raster;
+use preco_core::imagery::raster::{ImageRaster, RasterInfo};
+use preco_core::imagery::{choose_bands, probe};
 use preco_core::predict::{Grid, Scene, SceneTile, Tile};
 use preco_core::spec::Preprocess;
 use preco_zoo::{Settings, shown};
@@ -22,6 +23,8 @@ pub(super) struct Input {
     pub(super) grid: Grid,
     /// True where it is one tile of whatever size.
     pub(super) is_whole: bool,
+    /// What it is; nothing for an image, of which all is known.
+    known: Option<Box<RasterInfo>>,
     /// The number of its first tile.
     first: u64,
 }
@@ -62,14 +65,13 @@ impl Plan {
         let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
         let mut skipped = Vec::new();
         for name in names {
-            let opened = match fitting(&name, preprocess, values, settings) {
+            let info = match fitting(&name, preprocess, values, settings) {
                 Err(error) if values.skip_unreadable => {
                     skipped.push(error.to_string());
                     continue;
                 }
-                opened => opened?,
+                info => info?,
             };
-            let info = opened.info();
             let is_small = info.width.max(info.height) <= tile;
             let whole = cut.whole || (!asked && (info.is_image || is_small));
             let grid = if whole {
@@ -85,7 +87,8 @@ impl Plan {
                 info.width,
                 info.height
             );
-            inputs.push(Input { name, grid, is_whole: whole, first: tiles });
+            let known = (!info.is_image).then(|| Box::new(info));
+            inputs.push(Input { name, grid, is_whole: whole, known, first: tiles });
             tiles += grid.len() as u64;
         }
         let (preprocess, values, settings) = (preprocess.clone(), values.clone(), settings.clone());
@@ -127,16 +130,26 @@ impl Plan {
     }
 
     /// What the file says of tile `id`.
-    pub(super) fn describe(&self, id: u64, valid: f64) -> Result<Tile> {
-        let (input, at) = self.of(id);
-        Ok(self.scene(input)?.describe(&self.inputs[input].grid, at, id, &shown(&self.inputs[input].name), valid))
+    pub(super) fn describe(&self, id: u64, valid: f64) -> Tile {
+        let (at, tile) = self.of(id);
+        let Input { name, grid, known, .. } = &self.inputs[at];
+        let shown = shown(name);
+        match known {
+            Some(info) => Tile::of(info, grid, tile, id, &shown, valid),
+            None => Tile::of(&ImageRaster::describe(name, grid.width, grid.height), grid, tile, id, &shown, valid),
+        }
     }
 }
 
 /// An input that the model can see. All are looked at before the first is embedded: a run must not end at the last one.
-fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<Arc<dyn Raster>> {
-    let opened = inputs::open(name, values.overview, settings)?;
-    choose_bands(opened.info(), &preprocess.bands, values.bands.as_deref())?;
-    values.stretch.check(opened.info())?;
-    Ok(opened)
+fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<RasterInfo> {
+    // An image's head is enough.
+    let image = probe(Path::new(name)).ok().filter(|_| values.overview == 0);
+    let info = match image {
+        Some(image) => ImageRaster::describe(name, image.width, image.height),
+        None => inputs::open(name, values.overview, settings)?.info().clone(),
+    };
+    choose_bands(&info, &preprocess.bands, values.bands.as_deref())?;
+    values.stretch.check(&info)?;
+    Ok(info)
 }

@@ -23,10 +23,16 @@ impl ImageRaster {
 
     /// An image that is there already.
     pub fn new(image: Rgb8, name: &str) -> Self {
-        let info = RasterInfo {
+        let info = Self::describe(name, image.width(), image.height());
+        Self { image, info }
+    }
+
+    /// What an image of this size is, without its pixels.
+    pub fn describe(name: &str, width: usize, height: usize) -> RasterInfo {
+        RasterInfo {
             name: name.to_owned(),
-            width: image.width(),
-            height: image.height(),
+            width,
+            height,
             bands: ["red", "green", "blue"].map(|name| Some(name.to_owned())).to_vec(),
             sample: SampleType::U8,
             nodata: None,
@@ -35,12 +41,11 @@ impl ImageRaster {
             palette: None,
             affine: None,
             crs: None,
-            block: [image.width(), image.height()],
+            block: [width, height],
             overviews: Vec::new(),
             is_image: true,
             storage: "an image file".to_owned(),
-        };
-        Self { image, info }
+        }
     }
 }
 
