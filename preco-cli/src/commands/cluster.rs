@@ -71,7 +71,7 @@ pub(crate) struct Groups {
     tiles: usize,
     /// Tiles of each group, the largest first; group 1 of a map is the first.
     sizes: Vec<usize>,
-    /// The mean of squared distances of directions from their group's centre: 0 for tiles all alike, 1 for none.
+    /// The mean of squared distances of directions from their group's centre: 0 for tiles all alike, 2 for directions at right angles.
     mean_distance: f64,
     iterations: usize,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,16 +1,20 @@
-//! Groups of like embeddings: k-means over directions (Lloyd's iterations, seeds by k-means++).
+//! Groups of like rows: k-means (Lloyd's iterations, seeds by greedy k-means++).
 //!
-//! Arthur and Vassilvitskii 2007 for the seeds; rows are scaled to length 1 first, so the squared distance is
-//! `2 − 2 cos`. The same rows and seed give the same groups on any machine: random numbers come from a named stream.
+//! Arthur and Vassilvitskii 2007 for the seeds; Dhillon and Modha 2001 for directions, where rows and centres are of
+//! length 1 and the squared distance is `2 - 2 cos`. The same rows and seed give the same groups: sums run in a fixed
+//! order, random numbers come from a named stream. Does not choose the number of groups.
+
+mod step;
 
 use rayon::prelude::*;
 
-use super::unit::{dot, unit_rows};
+use super::unit::{squared_distance, unit_rows};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+use step::{Space, assign, means};
 
-/// Rows whose sums one task makes; sums of tasks are added in order.
-const CHUNK: usize = 1024;
+/// Directions whose squared distance is below this are the same: f32's rounding of unit rows makes up to 1e-14.
+const SAME_DIRECTION: f64 = 1e-13;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -26,79 +30,125 @@ pub struct KMeans {
 /// Groups of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clusters {
-    /// The group of each row; group 0 is the largest, of equal ones the one whose first row comes first.
+    /// The group of each row, that of the nearest centre; group 0 is the largest, of equal ones the one whose first row
+    /// comes first.
     pub labels: Vec<u32>,
-    /// The mean direction of each group, one after the other; not of length 1.
+    /// The centre of each group, one after the other: the mean of its rows, scaled to length 1 for directions.
     pub centres: Vec<f32>,
-    /// Rows of each group.
+    /// Rows of each group; 0 is possible only where iterations ran out.
     pub sizes: Vec<usize>,
-    /// The sum of squared distances of rows' directions from their centres.
+    /// The sum of squared distances of rows (for directions, of rows scaled to length 1) from their centres.
     pub inertia: f64,
     /// Iterations that were needed.
     pub iterations: usize,
 }
 
 impl KMeans {
-    /// Groups `rows`, each of `length` values.
+    /// Groups the directions of `rows`, each of `length` values: how long a row is does not matter. All-zero rows have
+    /// no direction; they are at distance 1 from every centre.
     ///
     /// # Errors
-    /// [`Error::Config`] where there are more groups than different rows, none, or a value that is not finite.
+    /// [`Error::Config`] where there are more groups than different directions, no group, no row, rows that are not
+    /// whole, or a value that is not finite.
     ///
-    /// # Panics
-    /// Where the rows are not whole.
+    /// # Randomness
+    /// Stream `kmeans`; the step is the number of the centre that is drawn.
     pub fn fit(&self, rows: &[f32], length: usize) -> Result<Clusters> {
+        self.check(rows, length)?;
+        self.run(&unit_rows(rows, length), length, Space::Directions)
+    }
+
+    /// Groups `rows` as they are, by Euclidean distance.
+    ///
+    /// # Errors
+    /// Those of [`KMeans::fit`], with rows for directions.
+    ///
+    /// # Randomness
+    /// That of [`KMeans::fit`].
+    pub fn fit_plain(&self, rows: &[f32], length: usize) -> Result<Clusters> {
+        self.check(rows, length)?;
+        self.run(rows, length, Space::Plain)
+    }
+
+    fn check(&self, rows: &[f32], length: usize) -> Result<()> {
+        if length == 0 || !rows.len().is_multiple_of(length) {
+            return Err(Error::config(format!("{} values are no rows of {length}", rows.len())));
+        }
         if let Some(at) = rows.iter().position(|value| !value.is_finite()) {
-            return Err(Error::config(format!("embedding {} holds {}, no number to group by", at / length, rows[at])));
+            return Err(Error::config(format!(
+                "embedding {} holds {}, no number to group by: leave it out",
+                at / length,
+                rows[at]
+            )));
         }
-        let unit = unit_rows(rows, length);
-        let count = unit.len() / length;
-        if self.clusters == 0 || self.clusters > count {
-            return Err(Error::config(format!("{} groups of {count} embeddings: ask for 1 to {count}", self.clusters)));
+        let count = rows.len() / length;
+        if count == 0 {
+            return Err(Error::config(format!("{} groups of 0 embeddings: there is nothing to group", self.clusters)));
         }
-        let mut centres = self.seeds(&unit, length)?;
-        let mut labels = vec![u32::MAX; count];
+        // Labels are u32.
+        let most = count.min(u32::MAX as usize);
+        if self.clusters == 0 || self.clusters > most {
+            return Err(Error::config(format!("{} groups of {count} embeddings: ask for 1 to {most}", self.clusters)));
+        }
+        Ok(())
+    }
+
+    fn run(&self, rows: &[f32], length: usize, space: Space) -> Result<Clusters> {
+        let mut centres = self.seeds(rows, length, space)?;
+        let mut labels: Vec<u32> = Vec::new();
         let mut iterations = 0;
         loop {
-            let nearest: Vec<(u32, f64)> =
-                unit.par_chunks_exact(length).map(|row| assign(row, &centres, length)).collect();
-            let changed = labels.iter().zip(&nearest).any(|(old, (new, _))| old != new);
-            labels = nearest.iter().map(|(label, _)| *label).collect();
-            if !changed || iterations == self.iterations {
-                let inertia = nearest.iter().map(|(_, distance)| distance).sum();
-                return Ok(sorted(labels, &centres, length, inertia, iterations));
+            let (new, distances): (Vec<u32>, Vec<f64>) =
+                rows.par_chunks_exact(length).map(|row| assign(row, &centres, length)).unzip();
+            if new == labels || iterations == self.iterations {
+                let inertia = distances.iter().sum();
+                return Ok(sorted(&new, &centres, length, inertia, iterations));
             }
+            labels = new;
             iterations += 1;
-            centres = means(&unit, &labels, &nearest, self.clusters, length);
+            centres = means(rows, length, &labels, distances, self.clusters, space);
         }
     }
 
-    /// Each next centre is a row, drawn by its squared distance from the centres so far (greedy k-means++).
-    fn seeds(&self, unit: &[f32], length: usize) -> Result<Vec<f32>> {
-        let count = unit.len() / length;
-        let row = |at: usize| &unit[at * length..(at + 1) * length];
-        let mut stream = Stream::new(self.seed, "kmeans", 0, 0);
-        let mut centres = row(stream.below(count)).to_vec();
-        let mut distances: Vec<f64> = unit.par_chunks_exact(length).map(|row| distance(row, &centres)).collect();
+    /// Each next centre is a row, drawn by its squared distance from the centres so far: of several draws the one that
+    /// leaves the least, as a single one often puts two centres into a large group.
+    fn seeds(&self, rows: &[f32], length: usize, space: Space) -> Result<Vec<f32>> {
+        let count = rows.len() / length;
+        let row = |at: usize| &rows[at * length..][..length];
+        let (same, what) = match space {
+            Space::Directions => (SAME_DIRECTION, "directions"),
+            Space::Plain => (0.0, "values"),
+        };
+        let from = |centre: &[f32], before: &[f64]| -> Vec<f64> {
+            let nearer = |(row, before): (&[f32], &f64)| {
+                let distance = squared_distance(row, centre);
+                before.min(if distance <= same { 0.0 } else { distance })
+            };
+            rows.par_chunks_exact(length).zip(before).map(nearer).collect()
+        };
+        let mut centres = row(Stream::new(self.seed, "kmeans", 0, 0).below(count)).to_vec();
+        let mut distances = from(&centres, &vec![f64::INFINITY; count]);
         let trials = 2 + (self.clusters as f64).ln() as usize;
-        while centres.len() < self.clusters * length {
+        for drawn in 1..self.clusters {
             let total: f64 = distances.iter().sum();
             if total <= 0.0 {
-                let different = centres.len() / length;
                 return Err(Error::config(format!(
-                    "{} groups, but the embeddings have {different} different directions: ask for {different} at most",
+                    "{} groups, but the embeddings have {drawn} different {what}: ask for {drawn} at most",
                     self.clusters
                 )));
             }
-            // Of several draws the one that leaves the least: a single one often puts two centres into a large group.
-            let draws: Vec<usize> = (0..trials).map(|_| draw(&distances, stream.uniform() * total)).collect();
-            let left =
-                |at: &usize| unit.par_chunks_exact(length).map(|other| distance(other, row(*at))).collect::<Vec<f64>>();
-            let left: Vec<Vec<f64>> = draws.iter().map(left).collect();
-            let sum = |new: &[f64]| distances.iter().zip(new).map(|(old, new)| old.min(*new)).sum::<f64>();
-            let sums: Vec<f64> = left.iter().map(|new| sum(new)).collect();
-            let best = (0..trials).min_by(|&a, &b| sums[a].total_cmp(&sums[b])).unwrap_or(0);
-            distances.iter_mut().zip(&left[best]).for_each(|(old, new)| *old = old.min(*new));
-            centres.extend_from_slice(row(draws[best]));
+            let mut stream = Stream::new(self.seed, "kmeans", drawn as u64, 0);
+            let mut best = (f64::INFINITY, 0, Vec::new());
+            for _ in 0..trials {
+                let at = draw(&distances, stream.uniform() * total);
+                let left = from(row(at), &distances);
+                let sum = left.iter().sum::<f64>();
+                if sum < best.0 {
+                    best = (sum, at, left);
+                }
+            }
+            distances = best.2;
+            centres.extend_from_slice(row(best.1));
         }
         Ok(centres)
     }
@@ -115,48 +165,8 @@ fn draw(distances: &[f64], mut left: f64) -> usize {
     drawn.or_else(|| distances.iter().rposition(|distance| *distance > 0.0)).unwrap_or(0)
 }
 
-fn distance(row: &[f32], centre: &[f32]) -> f64 {
-    (dot(row, row) - 2.0 * dot(row, centre) + dot(centre, centre)).max(0.0)
-}
-
-/// The nearest centre, the first of equal ones, and its squared distance.
-fn assign(row: &[f32], centres: &[f32], length: usize) -> (u32, f64) {
-    let distances = centres.chunks_exact(length).map(|centre| distance(row, centre));
-    let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-    nearest.map_or((0, 0.0), |(at, distance)| (at as u32, distance))
-}
-
-/// The mean of each group's rows; an empty group takes the row farthest from its centre.
-fn means(unit: &[f32], labels: &[u32], nearest: &[(u32, f64)], clusters: usize, length: usize) -> Vec<f32> {
-    let sums = |(rows, labels): (&[f32], &[u32])| {
-        let mut sums = vec![0.0f64; clusters * (length + 1)];
-        for (row, &label) in rows.chunks_exact(length).zip(labels) {
-            let sum = &mut sums[label as usize * (length + 1)..][..length + 1];
-            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
-            sum[length] += 1.0;
-        }
-        sums
-    };
-    let parts: Vec<Vec<f64>> = unit.par_chunks(CHUNK * length).zip(labels.par_chunks(CHUNK)).map(sums).collect();
-    let mut total = vec![0.0; clusters * (length + 1)];
-    parts.iter().for_each(|part| total.iter_mut().zip(part).for_each(|(total, part)| *total += part));
-    let mut taken = vec![false; labels.len()];
-    let mut centres = Vec::with_capacity(clusters * length);
-    for sum in total.chunks_exact(length + 1) {
-        if sum[length] > 0.0 {
-            centres.extend(sum[..length].iter().map(|value| (value / sum[length]) as f32));
-            continue;
-        }
-        let free = nearest.iter().enumerate().filter(|(at, _)| !taken[*at]);
-        let far = free.max_by(|a, b| a.1.1.total_cmp(&b.1.1).then(b.0.cmp(&a.0))).map_or(0, |(at, _)| at);
-        taken[far] = true;
-        centres.extend_from_slice(&unit[far * length..(far + 1) * length]);
-    }
-    centres
-}
-
 /// Groups renumbered by size.
-fn sorted(labels: Vec<u32>, centres: &[f32], length: usize, inertia: f64, iterations: usize) -> Clusters {
+fn sorted(labels: &[u32], centres: &[f32], length: usize, inertia: f64, iterations: usize) -> Clusters {
     let clusters = centres.len() / length;
     let mut sizes = vec![0; clusters];
     let mut first = vec![usize::MAX; clusters];
@@ -169,8 +179,8 @@ fn sorted(labels: Vec<u32>, centres: &[f32], length: usize, inertia: f64, iterat
     let mut rank = vec![0; clusters];
     order.iter().enumerate().for_each(|(new, &old)| rank[old] = new as u32);
     Clusters {
-        labels: labels.into_iter().map(|label| rank[label as usize]).collect(),
-        centres: order.iter().flat_map(|&old| &centres[old * length..(old + 1) * length]).copied().collect(),
+        labels: labels.iter().map(|&label| rank[label as usize]).collect(),
+        centres: order.iter().flat_map(|&old| &centres[old * length..][..length]).copied().collect(),
         sizes: order.iter().map(|&old| sizes[old]).collect(),
         inertia,
         iterations,
@@ -178,67 +188,4 @@ fn sorted(labels: Vec<u32>, centres: &[f32], length: usize, inertia: f64, iterat
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rows around `groups` axes, the first axis with most of them.
-    fn planted(groups: usize, length: usize) -> (Vec<f32>, Vec<usize>) {
-        let mut stream = Stream::new(9, "planted", 0, 0);
-        let (mut rows, mut truth) = (Vec::new(), Vec::new());
-        for group in 0..groups {
-            for _ in 0..40 * (groups - group) {
-                let scale = stream.between(0.5, 20.0);
-                let value = |axis: usize| scale * (if axis == group { 1.0 } else { 0.0 } + 0.15 * stream.normal());
-                rows.extend((0..length).map(value).map(|value| value as f32).collect::<Vec<_>>());
-                truth.push(group);
-            }
-        }
-        (rows, truth)
-    }
-
-    #[test]
-    fn planted_groups_are_found_largest_first_whatever_the_threads() {
-        let (rows, truth) = planted(5, 12);
-        let asked = KMeans { clusters: 5, iterations: 100, seed: 0 };
-        let found = asked.fit(&rows, 12).expect("groups");
-        assert_eq!(found.labels.iter().map(|&label| label as usize).collect::<Vec<_>>(), truth);
-        assert_eq!(found.sizes, [200, 160, 120, 80, 40]);
-        for threads in [1, 2, 5] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
-            assert_eq!(pool.install(|| asked.fit(&rows, 12)).expect("groups"), found);
-        }
-    }
-
-    #[test]
-    fn no_row_is_nearer_to_another_centre_and_centres_are_means() {
-        let (rows, _) = planted(4, 6);
-        let found = KMeans { clusters: 7, iterations: 500, seed: 3 }.fit(&rows, 6).expect("groups");
-        let unit = unit_rows(&rows, 6);
-        for (row, &label) in unit.chunks_exact(6).zip(&found.labels) {
-            assert_eq!(assign(row, &found.centres, 6).0, label);
-        }
-        for group in 0..7 {
-            let members: Vec<&[f32]> = unit
-                .chunks_exact(6)
-                .zip(&found.labels)
-                .filter(|(_, label)| **label == group)
-                .map(|(row, _)| row)
-                .collect();
-            for axis in 0..6 {
-                let mean = members.iter().map(|row| f64::from(row[axis])).sum::<f64>() / members.len() as f64;
-                assert!((mean - f64::from(found.centres[group as usize * 6 + axis])).abs() < 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_grouped_is_refused() {
-        let rows = [1.0, 0.0, 2.0, 0.0, 0.0, 1.0];
-        for (clusters, needle) in [(0, "0 groups of 3"), (4, "4 groups of 3"), (3, "2 different directions")] {
-            let error = KMeans { clusters, iterations: 9, seed: 0 }.fit(&rows, 2).expect_err(needle).to_string();
-            assert!(error.contains(needle), "{error}");
-        }
-        let asked = KMeans { clusters: 1, iterations: 9, seed: 0 };
-        assert!(asked.fit(&[1.0, f32::NAN], 2).expect_err("NaN").to_string().contains("holds NaN"));
-    }
-}
+mod tests;

@@ -1,11 +1,24 @@
 //! The nearest rows by cosine, exactly: every row is looked at.
+//!
+//! A product in f32 of each row with the query leaves those that can be among the nearest, given its rounding; their
+//! cosines in f64 decide. So the answer is that of f64, at the price of f32, and does not depend on threads or blocks.
+//! Shapes: rows `(rows, length)`, queries `(queries, length)`. No index, nothing approximate.
+
+mod possible;
 
 use rayon::prelude::*;
 
-use super::unit::{dot, unit_rows};
+use super::unit::{cosine, dot_f32, dot_f32_error, scale_rows};
+use possible::{Candidate, Possible};
 
 /// Rows that one task looks at.
 const CHUNK: usize = 4096;
+/// Queries that one task looks for.
+const BLOCK: usize = 16;
+/// Values that a task reads for all its queries before it goes on: 64 KiB of rows stay in the nearest caches.
+const TILE: usize = 1 << 14;
+/// Rows left after the f32 pass that are kept at a time, in about as many: bounds the memory of many queries.
+const KEPT: usize = 1 << 22;
 
 /// Rows to be found.
 pub struct Nearest {
@@ -18,7 +31,7 @@ pub struct Nearest {
 pub struct Hit {
     /// Its number.
     pub row: usize,
-    /// The cosine between it and what was looked for.
+    /// The cosine between it and what was looked for, -1 to 1; NaN where one of the two is not finite.
     pub cosine: f64,
 }
 
@@ -28,7 +41,7 @@ impl Nearest {
     /// # Panics
     /// Where the rows are not whole.
     pub fn new(rows: &[f32], length: usize) -> Self {
-        Self { unit: unit_rows(rows, length), length }
+        Self { unit: directions(rows, length), length }
     }
 
     /// Rows.
@@ -41,64 +54,100 @@ impl Nearest {
         self.unit.is_empty()
     }
 
-    /// The `count` rows nearest to `query`, the nearest first; of equal ones the one that comes first. A row or a query
-    /// without a direction has cosine 0 with everything.
+    /// The cosine between `query` and a row; 0 where one is all zero, NaN where one is not finite.
+    ///
+    /// # Panics
+    /// Where the query is of another length, or there is no such row.
+    pub fn cosine(&self, query: &[f32], row: usize) -> f64 {
+        assert_eq!(query.len(), self.length, "a query of the rows' length");
+        self.exact(&directions(query, self.length), row)
+    }
+
+    /// The `count` rows nearest to `query`, or all where there are fewer, the nearest first; of equal ones the one that
+    /// comes first. An all-zero row or query has cosine 0 with everything. Rows with values that are not finite come
+    /// last, with cosine NaN; such a query has cosine NaN with every row, and finds them in their order.
     ///
     /// # Panics
     /// Where the query is of another length.
     pub fn find(&self, query: &[f32], count: usize) -> Vec<Hit> {
         assert_eq!(query.len(), self.length, "a query of the rows' length");
-        let query = unit_rows(query, self.length);
-        let of_chunk = |(chunk, rows): (usize, &[f32])| {
-            let hit = |(at, row)| Hit { row: chunk * CHUNK + at, cosine: dot(row, &query).clamp(-1.0, 1.0) };
-            best(rows.chunks_exact(self.length).enumerate().map(hit).collect(), count)
+        self.find_all(query, count).pop().unwrap_or_default()
+    }
+
+    /// What [`Nearest::find`] finds for each of `queries`, in less time than one by one.
+    ///
+    /// # Panics
+    /// Where the queries are not whole.
+    pub fn find_all(&self, queries: &[f32], count: usize) -> Vec<Vec<Hit>> {
+        let queries = directions(queries, self.length);
+        let count = count.min(self.len());
+        if count == 0 {
+            return vec![Vec::new(); queries.len() / self.length];
+        }
+        let left = self.len().min(self.len().div_ceil(CHUNK).saturating_mul(count));
+        let group = (KEPT / left).clamp(1, 32 * BLOCK);
+        queries.chunks(group * self.length).flat_map(|queries| self.find_group(queries, count)).collect()
+    }
+
+    fn find_group(&self, queries: &[f32], count: usize) -> Vec<Vec<Hit>> {
+        let blocks: Vec<&[f32]> = queries.chunks(BLOCK * self.length).collect();
+        let chunks = self.len().div_ceil(CHUNK);
+        let scan = |task: usize| self.scan(blocks[task / chunks], task % chunks, count);
+        let found: Vec<Vec<Vec<Candidate>>> = (0..blocks.len() * chunks).into_par_iter().map(scan).collect();
+        let decide = |(at, query): (usize, &[f32])| {
+            let of_block = &found[at / BLOCK * chunks..][..chunks];
+            let mut possible = Possible::new(count, 2.0 * dot_f32_error(self.length));
+            of_block
+                .iter()
+                .flat_map(|queries| &queries[at % BLOCK])
+                .for_each(|&(product, row)| possible.add(product, row));
+            self.decide(query, possible.candidates(), count)
         };
-        let chunks = self.unit.par_chunks(CHUNK * self.length).enumerate();
-        let found: Vec<Vec<Hit>> = chunks.map(of_chunk).collect();
-        best(found.concat(), count)
+        queries.par_chunks_exact(self.length).enumerate().map(decide).collect()
+    }
+
+    /// For each of a block of queries, the rows of a chunk that may be among the nearest.
+    fn scan(&self, queries: &[f32], chunk: usize, count: usize) -> Vec<Vec<Candidate>> {
+        let rows = &self.unit[chunk * CHUNK * self.length..];
+        let rows = &rows[..rows.len().min(CHUNK * self.length)];
+        let slack = 2.0 * dot_f32_error(self.length);
+        let mut found: Vec<Possible> = queries.chunks_exact(self.length).map(|_| Possible::new(count, slack)).collect();
+        let tile = (TILE / self.length).max(1);
+        for (tile_at, tile_rows) in rows.chunks(tile * self.length).enumerate() {
+            let first = chunk * CHUNK + tile_at * tile;
+            for (query, found) in queries.chunks_exact(self.length).zip(&mut found) {
+                for (row, at) in tile_rows.chunks_exact(self.length).zip(first..) {
+                    found.add(dot_f32(row, query), at);
+                }
+            }
+        }
+        found.into_iter().map(Possible::candidates).collect()
+    }
+
+    fn decide(&self, query: &[f32], candidates: Vec<Candidate>, count: usize) -> Vec<Hit> {
+        let hit = |(_, row): Candidate| Hit { row, cosine: self.exact(query, row) };
+        let mut hits: Vec<Hit> = candidates.into_par_iter().with_min_len(256).map(hit).collect();
+        let order = |a: &Hit, b: &Hit| {
+            a.cosine.is_nan().cmp(&b.cosine.is_nan()).then(b.cosine.total_cmp(&a.cosine)).then(a.row.cmp(&b.row))
+        };
+        if hits.len() > count {
+            hits.select_nth_unstable_by(count - 1, order);
+            hits.truncate(count);
+        }
+        hits.sort_unstable_by(order);
+        hits
+    }
+
+    fn exact(&self, query: &[f32], row: usize) -> f64 {
+        let row = &self.unit[row * self.length..][..self.length];
+        if row[0].is_nan() || query[0].is_nan() { f64::NAN } else { cosine(row, query) }
     }
 }
 
-fn best(mut hits: Vec<Hit>, count: usize) -> Vec<Hit> {
-    let order = |a: &Hit, b: &Hit| b.cosine.total_cmp(&a.cosine).then(a.row.cmp(&b.row));
-    if count == 0 {
-        return Vec::new();
-    }
-    if hits.len() > count {
-        hits.select_nth_unstable_by(count - 1, order);
-        hits.truncate(count);
-    }
-    hits.sort_unstable_by(order);
-    hits
+/// Unit rows, all NaN where a value is not finite.
+fn directions(rows: &[f32], length: usize) -> Vec<f32> {
+    scale_rows(rows, length, f32::NAN)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Stream;
-
-    #[test]
-    fn found_rows_are_those_of_a_full_sort_with_any_number_of_threads() {
-        let (rows, length) = (10_000, 24);
-        let mut stream = Stream::new(1, "rows", 0, 0);
-        let mut values: Vec<f32> = (0..rows * length).map(|_| stream.normal() as f32).collect();
-        // A row and its multiple: equal directions, the first wins.
-        let copy: Vec<f32> = values[..length].iter().map(|value| value * 4.0).collect();
-        values[9_000 * length..9_001 * length].copy_from_slice(&copy);
-        let nearest = Nearest::new(&values, length);
-        let query = &values[..length];
-        let mut all: Vec<(f64, usize)> =
-            values.chunks_exact(length).map(|row| crate::vectors::cosine(row, query)).zip(0..).collect();
-        all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for threads in [1, 2, 5] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
-            let hits = pool.install(|| nearest.find(query, 20));
-            assert_eq!([hits[0].row, hits[1].row], [0, 9_000]);
-            for (hit, (cosine, row)) in hits[2..].iter().zip(&all[2..]) {
-                assert_eq!(hit.row, *row);
-                assert!((hit.cosine - cosine).abs() < 1e-6, "{hit:?} is not {cosine}");
-            }
-        }
-        assert_eq!((nearest.find(query, 0).len(), nearest.find(query, 20_000).len()), (0, rows));
-    }
-}
+mod tests;
