@@ -1,6 +1,7 @@
 //! `embed`, `search`, `cluster` and `change`, through the program, on drawn scenes whose truth is known.
 
 use std::path::Path;
+use std::process::Command;
 
 use preco_core::geo::{Affine, Crs, Footprint, RasterOut, Samples, write_geotiff};
 use preco_core::imagery::raster::open_file;
@@ -103,19 +104,15 @@ fn shards_threads_and_an_interruption_leave_the_same_bytes() {
         .refused("shard 1/3 is missing");
     preco(folder, "embed --merge whole.parquet --out x.parquet").refused("is no shard");
 
-    // Killed after its first part.
-    let mut child = start(folder, &format!("{run} killed.parquet --threads 1"));
-    let parts = folder.join("killed.parquet.parts");
-    let begun = std::time::Instant::now();
-    let is_part = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|ending| ending == "parquet"))
-    };
-    while !std::fs::read_dir(&parts).is_ok_and(|mut entries| entries.any(is_part)) {
-        assert!(begun.elapsed().as_secs() < 300, "no part");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    // Asked to end after its first part, then killed after its second.
+    for (signal, parts) in [("-INT", 1), ("-KILL", 2)] {
+        let mut child = start(folder, &format!("{run} killed.parquet --threads 1"));
+        wait_for_parts(&folder.join("killed.parquet.parts"), parts);
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+        let ended = child.wait().expect("wait");
+        assert!(sent.success(), "{signal} came too late");
+        assert_eq!(ended.code(), (signal == "-INT").then_some(130));
     }
-    child.kill().expect("kill");
-    child.wait().expect("wait");
     assert!(!folder.join("killed.parquet").exists(), "killed too late to show anything");
     preco(folder, "embed scene.tif --out killed.parquet").refused("parts of another run");
     let resumed = result(folder, &format!("{run} killed.parquet"));
@@ -125,6 +122,17 @@ fn shards_threads_and_an_interruption_leave_the_same_bytes() {
     result(folder, &format!("{run} whole.npy"));
     let [parquet, npy] = ["whole.parquet", "whole.npy"].map(|name| Embeddings::open(&folder.join(name)).expect(name));
     assert!(parquet == npy);
+}
+
+/// Waits until so many parts are finished.
+fn wait_for_parts(folder: &Path, count: usize) {
+    let begun = std::time::Instant::now();
+    let is_part = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|ending| ending == "parquet");
+    let parts = || std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(is_part).count());
+    while parts() < count {
+        assert!(begun.elapsed().as_secs() < 300, "{} parts", parts());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 #[test]

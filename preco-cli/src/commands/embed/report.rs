@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::interrupt::EXIT_CODE;
 use crate::output::Report;
 
 /// The command that looks for what is like a file's first tile, as one types it; nothing where it has none.
@@ -32,6 +33,9 @@ pub(crate) struct Embedded {
     /// The share of that time in which the encoder waited for tiles.
     pub(super) idle_share: f64,
     pub(super) out: PathBuf,
+    /// The tiles that are done and kept, where the run was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interrupted: Option<u64>,
     /// True where OUT is a raster of features.
     pub(super) is_map: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +48,18 @@ pub(crate) struct Embedded {
 }
 
 impl Report for Embedded {
+    fn exit_code(&self) -> u8 {
+        if self.interrupted.is_some() { EXIT_CODE } else { 0 }
+    }
+
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(done) = self.interrupted {
+            return writeln!(
+                out,
+                "interrupted: {done} of {} tiles are done; the same command goes on behind them",
+                self.tiles
+            );
+        }
         let s = |count: u64| if count == 1 { "" } else { "s" };
         let embedded = self.tiles - self.skipped;
         let skipped =

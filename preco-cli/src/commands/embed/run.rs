@@ -51,14 +51,15 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let before: u64 = firsts().filter(|&first| parts.has(first)).map(|first| part(first).count() as u64).sum();
     let mut display = Display::new(tiles.end - tiles.start, before);
     let started = Instant::now();
-    let mut waited = 0.0;
+    let (mut waited, mut done) = (0.0, before);
     let stop = interrupt::watch()?;
     for first in firsts().filter(|&first| !parts.has(first)) {
         let (rows, idle) = compute(&encoder, &plan, args, part(first), &mut display)?;
         waited += idle;
         parts.keep(first, rows)?;
-        if stop.load(Ordering::Relaxed) {
-            bail!("interrupted; the same command goes on behind the tiles that are done");
+        done += part(first).count() as u64;
+        if stop.load(Ordering::Relaxed) && done < tiles.end - tiles.start {
+            return Ok(Embedded { interrupted: Some(done), tiles: tiles.end - tiles.start, ..Embedded::default() });
         }
     }
     drop(display);
@@ -75,6 +76,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         seconds,
         idle_share: if seconds > 0.0 { waited / seconds } else { 0.0 },
         is_map: false,
+        interrupted: None,
         picture: None,
         warnings,
         next: next(args, &target, joined.first),
