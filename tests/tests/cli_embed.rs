@@ -296,6 +296,44 @@ fn maps_of_a_stage_lie_over_their_scene() {
 }
 
 #[test]
+fn rasters_are_told_apart_and_what_cannot_be_read_is_named() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    std::fs::create_dir(root.path().join("set")).expect("folder");
+    scene(root.path(), "set/scene.tif", 2);
+    let whole = read(root.path(), "set/scene.tif");
+    std::fs::write(root.path().join("set/cut.tif"), &whole[..whole.len() / 2]).expect("write");
+    write_png(&Rgb8::filled(5, 4, [9; 3]), &root.path().join("set/image.png")).expect("png");
+    let done = preco(root.path(), "data rasters set --json");
+    assert_eq!(done.code, Some(1), "a check said no: {}", done.stderr);
+    let files: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let files = files["files"].as_array().expect("files");
+    let named = |name: &str| files.iter().find(|file| file["input"] == format!("set/{name}")).expect("file");
+    assert!(named("cut.tif")["error"].as_str().is_some_and(|error| error.contains("cut off or damaged")), "{files:?}");
+    let scene = named("scene.tif");
+    let [width, height] = SIZE;
+    assert_eq!((&scene["width"], &scene["height"], &scene["sample"]), (&json!(width), &json!(height), &json!("uint8")));
+    assert_eq!((&scene["crs"], &scene["nodata"]), (&json!("EPSG:32633"), &json!("0")));
+    assert_eq!(named("image.png")["storage"], "an image file");
+    let table = preco(root.path(), "data rasters set --markdown").stdout;
+    assert!(table.lines().count() == 7 && table.ends_with("3 files, 1 refused.\n"), "{table}");
+}
+
+#[test]
+fn a_scene_narrower_than_its_tiles_is_mapped_where_it_lies() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let image = crop(&colours(3), 0, 0, 100, 450).expect("crop");
+    let (affine, crs) = (Affine::new(AFFINE), Crs::epsg(32633));
+    let (affine, crs) = (Some(&affine), Some(&crs));
+    let out = RasterOut { width: 100, height: 450, bands: 3, affine, crs, nodata: None, palette: None };
+    write_geotiff(&root.path().join("scene.tif"), &out, Samples::U8(image.data())).expect("scene");
+    result(root.path(), "embed scene.tif --tile 128 --out all.parquet --picture picture.tif");
+    result(root.path(), "cluster all.parquet --clusters 2 --out groups.tif");
+    let affines =
+        ["picture.tif", "groups.tif"].map(|name| open_file(&root.path().join(name), 0).expect(name).info().affine);
+    assert!(affines[0].is_some() && affines[0] == affines[1], "{affines:?}");
+}
+
+#[test]
 fn without_an_input_a_drawn_scene_is_embedded() {
     let root = tempfile::tempdir().expect("temporary folder");
     let done = preco(root.path(), "embed --offline").succeeded();

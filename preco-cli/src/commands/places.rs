@@ -45,7 +45,10 @@ impl TileRaster {
             let [x, y] = [first.window[0], first.window[1]].map(f64::from);
             Affine::new(place.affine).moved(-x, -y)
         });
-        let size = |axis: usize| file.tiles.iter().map(|tile| tile.window[2 + axis]).max().unwrap_or(1).max(1);
+        let seen = |axis: usize| file.tiles.iter().map(|tile| tile.window[2 + axis]).max().unwrap_or(1).max(1);
+        // Tiles of a grid are square; all of them may be cut by the scene's edge along one side.
+        let is_grid = file.tiles.iter().any(|tile| tile.grid != [0, 0]);
+        let size = |axis: usize| if is_grid { seen(0).max(seen(1)) } else { seen(axis) };
         let stride = |axis: usize| {
             let moved = file.tiles.iter().find(|tile| tile.grid[1 - axis] > 0);
             moved.map(|tile| tile.window[axis] / tile.grid[1 - axis])

@@ -39,10 +39,6 @@ pub(crate) struct Args {
     /// File to write: .parquet (GeoParquet), .npy or .safetensors
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    cut: Cut,
-    #[command(flatten)]
-    values: Values,
     /// Write the scene's embeddings as a picture too, likeness as colour: .png or .tif
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
@@ -58,6 +54,11 @@ pub(crate) struct Args {
     /// Replace OUT where it exists
     #[arg(long)]
     force: bool,
+    // Further arguments stand below their own headings, and so would any that came after them.
+    #[command(flatten)]
+    cut: Cut,
+    #[command(flatten)]
+    values: Values,
     #[command(flatten)]
     hub: Hub,
 }
