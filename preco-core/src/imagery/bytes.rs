@@ -55,6 +55,10 @@ impl ByteSource for FileBytes {
     #[cfg(windows)]
     fn read_at(&self, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
         use std::os::windows::fs::FileExt;
+        // As above.
+        if offset > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         while !out.is_empty() {
             match self.file.seek_read(out, offset)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),

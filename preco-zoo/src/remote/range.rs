@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use preco_core::imagery::{ByteSource, MemoryBytes};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::failure::{Failure, Patience, Refusal, within};
@@ -101,7 +101,8 @@ impl RangeBytes {
     fn fetch(&self, first: u64, end: u64) -> io::Result<Vec<Arc<Vec<u8>>>> {
         let (to, answer) = mpsc::channel();
         let from = first * BLOCK;
-        let job = Job { from, len: (end * BLOCK).min(self.len) - from, to };
+        // A server may claim any length: the last block's end need not be a number.
+        let job = Job { from, len: end.saturating_mul(BLOCK).min(self.len) - from, to };
         let gone = || io::Error::other("the thread for the network has ended");
         self.sender.send(job).map_err(|_| gone())?;
         let bytes = answer.recv().map_err(|_| gone())?.map_err(io::Error::other)?;
@@ -120,6 +121,9 @@ impl ByteSource for RangeBytes {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(out.len() as u64).filter(|&end| end <= self.len);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if out.is_empty() {
+            return Ok(());
+        }
         let mut copy = |block: u64, bytes: &[u8]| {
             let start = block * BLOCK;
             let (from, to) = (offset.max(start), end.min(start + bytes.len() as u64));
@@ -197,8 +201,7 @@ impl File {
         let client = client(settings).build().map_err(|error| wrong(format!("no connection can be made: {error}")))?;
         let (place, settings) = (shown(address), settings.clone());
         let mut file = Self { client, url, place, settings, len: 0, tag: None };
-        let patience = Patience::new(&file.settings, &Silent, file.place.clone());
-        let (start, len, tag) = patience.with(async || file.first().await).await?;
+        let (start, len, tag) = file.patiently(async || file.first().await).await?;
         (file.len, file.tag) = (len, tag);
         Ok((file, start))
     }
@@ -209,13 +212,30 @@ impl File {
         self.client.get(self.url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity")
     }
 
+    /// The answer to a request, whatever its status.
+    async fn ask(&self, from: u64, len: u64) -> Result<reqwest::Response, Failure> {
+        within(self.settings.timeout, async { self.request(from, len).send().await.map_err(transport) }).await
+    }
+
+    /// Repeats `request` while its failures are transient. Not [`Patience::with`]: a long body may take longer than the
+    /// longest silence.
+    async fn patiently<T>(&self, mut request: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T> {
+        let mut patience = Patience::new(&self.settings, &Silent, self.place.clone());
+        loop {
+            match request().await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => patience.bear(failure).await?,
+            }
+        }
+    }
+
     fn corrupt(&self, reason: String) -> Failure {
         Failure::Final(Error::Corrupt { place: self.place.clone(), file: "the file".to_owned(), reason })
     }
 
     /// Asks for the first block: the answer tells whether the server knows ranges, and the file's length.
     async fn first(&self) -> Result<(Start, u64, Option<String>), Failure> {
-        let answer = self.request(0, BLOCK).send().await.map_err(transport)?;
+        let answer = self.ask(0, BLOCK).await?;
         let tag = tag(&answer);
         match answer.status().as_u16() {
             206 => {
@@ -240,8 +260,11 @@ impl File {
                     }
                 }
             }
-            // An empty file has no first byte.
-            416 => Ok((Start::Whole(Vec::new()), 0, tag)),
+            // An empty file has no first byte; a server that only dislikes ranges must not make a file empty.
+            416 if header(answer.headers(), CONTENT_RANGE.as_str()).as_deref() == Some("bytes */0") => {
+                Ok((Start::Whole(Vec::new()), 0, tag))
+            }
+            416 => Err(self.corrupt("the server refuses the first bytes; fetch it first and give its path".to_owned())),
             status => Err(self.refusal(&answer, status)),
         }
     }
@@ -254,6 +277,10 @@ impl File {
 
     /// A body of exactly `len` bytes.
     async fn body(&self, mut answer: reqwest::Response, len: u64) -> Result<Vec<u8>, Failure> {
+        let coding = header(answer.headers(), CONTENT_ENCODING.as_str()).unwrap_or_default();
+        if !["", "identity"].contains(&coding.as_str()) {
+            return Err(self.corrupt(format!("the server sends it compressed ({coding}), though asked not to")));
+        }
         let mut bytes = Vec::new();
         while let Some(piece) = within(self.settings.timeout, async { answer.chunk().await.map_err(transport) }).await?
         {
@@ -269,31 +296,25 @@ impl File {
     }
 
     async fn range(&self, from: u64, len: u64) -> Result<Vec<u8>> {
-        let request = async || {
-            let answer =
-                within(self.settings.timeout, async { self.request(from, len).send().await.map_err(transport) });
-            let answer = answer.await?;
+        self.patiently(async || {
+            let answer = self.ask(from, len).await?;
+            let changed = || self.corrupt("it has changed while it was read; run again".to_owned());
             match answer.status().as_u16() {
                 206 => {}
                 200 => return Err(self.corrupt("the server knows ranges of bytes no more".to_owned())),
+                // It had these bytes.
+                416 => return Err(changed()),
                 status => return Err(self.refusal(&answer, status)),
             }
             if tag(&answer) != self.tag || content_range(&answer).is_none_or(|(_, total)| total != self.len) {
-                return Err(self.corrupt("it has changed while it was read; run again".to_owned()));
+                return Err(changed());
             }
             if content_range(&answer).is_none_or(|(begins, _)| begins != from) {
                 return Err(self.corrupt(format!("the server sends other bytes than those from {from} on")));
             }
             self.body(answer, len).await
-        };
-        // Not `with`: a long body may take longer than the longest silence.
-        let mut patience = Patience::new(&self.settings, &Silent, self.place.clone());
-        loop {
-            match request().await {
-                Ok(bytes) => return Ok(bytes),
-                Err(failure) => patience.bear(failure).await?,
-            }
-        }
+        })
+        .await
     }
 }
 
@@ -307,4 +328,45 @@ fn content_range(answer: &reqwest::Response) -> Option<(u64, u64)> {
     let text = header(answer.headers(), CONTENT_RANGE.as_str())?;
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split('-').next()?.parse().ok()?, total.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// The address of a file of so many `a` and four `b`, for two requests.
+    fn served(count: usize) -> String {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port on loopback");
+        let address = format!("http://{}/a", listener.local_addr().expect("its address"));
+        std::thread::spawn(move || {
+            for (from, body) in [(0, vec![b'a'; count]), (count, b"bbbb".to_vec())] {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).expect("a request");
+                    asked.extend(byte);
+                }
+                let (len, last, total) = (body.len(), from + body.len() - 1, count + 4);
+                let range = format!("Content-Range: bytes {from}-{last}/{total}\r\nContent-Length: {len}\r\n");
+                let head = format!("HTTP/1.1 206 Partial Content\r\n{range}Connection: close\r\n\r\n");
+                stream.write_all(&[head.into_bytes(), body].concat()).expect("an answer");
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_caller_may_be_in_a_runtime_of_its_own() {
+        let address = served(BLOCK as usize);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut out = [0; 6];
+        runtime.block_on(async {
+            let source = open(&address, &Settings::from_variables(|_| None)).expect("open");
+            source.read_at(BLOCK - 2, &mut out).expect("read");
+        });
+        assert_eq!(&out, b"aabbbb");
+    }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
     Longer(usize),
     /// Content-Length says so many bytes less than the body has; all of it is sent.
     Shorter(usize),
+    /// The body and so many zeros behind it, and a Content-Length that agrees.
+    Pad(usize),
     /// The body without its last so many bytes, and a Content-Length that agrees.
     Truncate(usize),
     /// One bit in the middle of the body is flipped.
@@ -133,6 +135,7 @@ impl Kind {
     fn bend_body(&self, response: &mut Response) {
         match self {
             Self::Truncate(count) => response.body.truncate(response.body.len().saturating_sub(*count)),
+            Self::Pad(count) => response.body.resize(response.body.len() + count, 0),
             Self::Garble => {
                 let middle = response.body.len() / 2;
                 response.body.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);

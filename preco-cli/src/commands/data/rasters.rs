@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use preco_core::imagery::raster::{Raster, RasterInfo};
+use preco_zoo::shown;
 use serde::Serialize;
 
 use super::super::embed::{expand, open};
@@ -83,7 +84,7 @@ pub(crate) fn execute(args: &Args) -> Result<Rasters> {
             Ok(described(opened.info()))
         });
         let what = opened.unwrap_or_else(|error| What::Refused { error: error.to_string() });
-        Looked { input, what, seconds: started.elapsed().as_secs_f64() }
+        Looked { input: shown(&input), what, seconds: started.elapsed().as_secs_f64() }
     };
     let files = expand(&args.inputs)?.into_iter().map(look).collect();
     Ok(Rasters { files, markdown: args.markdown })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::imagery::IMAGE_EXTENSIONS;
 use preco_core::imagery::raster::{self, Raster};
-use preco_zoo::{Settings, sources};
+use preco_zoo::{Settings, shown, sources};
 use serde::Deserialize;
 
 /// Endings, in lower case, of scenes that are looked for in folders.
@@ -22,7 +22,8 @@ enum Line {
 
 /// Opens the file or address `name`.
 pub(crate) fn open(name: &str, overview: usize, settings: &Settings) -> Result<Arc<dyn Raster>> {
-    Ok(raster::open(sources::open(name, settings)?, name, overview)?.into())
+    // An address may hold a signature, and the raster's name is in its errors.
+    Ok(raster::open(sources::open(name, settings)?, &shown(name), overview)?.into())
 }
 
 /// Files and addresses, in the order they were given; those of folders and patterns by their names.

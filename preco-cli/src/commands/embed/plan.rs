@@ -83,7 +83,8 @@ impl Plan {
             let most = preco_core::imagery::MAX_PIXELS;
             ensure!(
                 !whole || info.width.saturating_mul(info.height) <= most,
-                "{name} has {}x{} pixels, too many for one vector; leave out --whole",
+                "{} has {}x{} pixels, too many for one vector; leave out --whole",
+                shown(&name),
                 info.width,
                 info.height
             );
@@ -111,7 +112,7 @@ impl Plan {
         }
         let name = &self.inputs[at].name;
         let opened = inputs::open(name, self.values.overview, &self.settings)
-            .map_err(|error| preco_core::error::Error::Image { path: name.into(), reason: error.to_string() })?;
+            .map_err(|error| preco_core::error::Error::Image { path: shown(name).into(), reason: error.to_string() })?;
         let scene = Scene::new(opened, &self.preprocess, self.values.bands.as_deref(), self.values.stretch)?;
         let scene = Arc::new(scene);
         scenes.push((at, scene.clone()));
