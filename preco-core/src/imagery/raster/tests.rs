@@ -80,7 +80,7 @@ fn files_that_lie_are_refused_by_name() {
         tiff(&entries(8, 8, 8, DATA, data.len() as u32), &data)
     };
     assert_eq!(whole(deflated(64)).expect("a stored block"), [0; 64]);
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    let cases: [(&str, Vec<u8>, &str); 13] = [
         ("nothing", Vec::new(), "is empty"),
         ("a head alone", b"II*\0".to_vec(), "cannot be read as a TIFF"),
         ("a directory that leads to itself", cyclic, "loop"),
@@ -98,7 +98,8 @@ fn files_that_lie_are_refused_by_name() {
             with(&|all| (all[0].3, all[1].3, all[7].3) = (1 << 20, 1 << 20, 1 << 20)),
             "rewrite it in tiles",
         ),
-        ("tiles without a side", with(&|all| all.extend([(322, 4, 1, 0), (323, 4, 1, 0)])), "cannot be read as a TIFF"),
+        ("tiles without a side", with(&|all| all.extend([(322, 4, 1, 0), (323, 4, 1, 0)])), "pieces of 0x0 pixels"),
+        ("strips without a row", with(&|all| all[7].3 = 0), "pieces of 8x0 pixels"),
         ("an unknown compression", with(&|all| all[3].3 = 34_712), "unsupported compression"),
         ("a bomb", deflated(300), "exceeds"),
     ];
@@ -113,5 +114,20 @@ fn every_cut_of_a_file_is_refused_or_read_as_what_it_was() {
     let whole_file = tiff(&entries(8, 8, 1, DATA, 64), &[9; 64]);
     for len in 0..whole_file.len() {
         assert!(whole(whole_file[..len].to_vec()).is_err(), "cut to {len} of {}", whole_file.len());
+    }
+}
+
+#[test]
+fn a_window_outside_is_refused_wherever_it_lies() {
+    let bytes = tiff(&entries(8, 8, 1, DATA, 64), &[9; 64]);
+    let raster = open(Arc::new(MemoryBytes::new(bytes)), "small.tif", 0).expect("raster");
+    let most = usize::MAX;
+    for (window, place) in [
+        (Window::new(8, 0, 1, 1), "8,0 to 9,1".to_owned()),
+        (Window::new(most, 0, 1, 1), format!("{most},0 to {most},1")),
+        (Window::new(1, 2, most, most), format!("1,2 to {most},{most}")),
+    ] {
+        let error = raster.read(window).expect_err("outside").to_string();
+        assert!(error.contains(&format!("pixels {place}:")), "{error}");
     }
 }

@@ -82,7 +82,9 @@ impl TiffRaster {
 
     fn wrong(&self, window: Window, error: &TiffError) -> Error {
         let Window { x, y, width, height } = window;
-        refused(&self.info.name, format!("pixels {x},{y} to {},{}: {}", x + width, y + height, explained(error)))
+        // The window may be any, and be what is wrong.
+        let (right, below) = (x.saturating_add(width), y.saturating_add(height));
+        refused(&self.info.name, format!("pixels {x},{y} to {right},{below}: {}", explained(error)))
     }
 }
 
@@ -124,15 +126,19 @@ fn describe(name: &str, base: &Ifd, image: &Ifd, model: &ColorModel, layout: &Ra
         let reason = format!("has samples of format {} with {} bits", layout.sample_format, layout.bits_per_sample);
         refused(name, format!("{reason}; integers and floats of 8 to 64 bits are read"))
     })?;
-    let [width, height] = size(image);
-    if width == 0 || height == 0 || layout.samples_per_pixel == 0 {
+    let ([width, height], [base_width, base_height]) = (size(image), size(base));
+    if [width, height, layout.samples_per_pixel].contains(&0) {
         return Err(refused(name, format!("has no pixels ({width}x{height}x{})", layout.samples_per_pixel)));
+    }
+    if [base_width, base_height].contains(&0) {
+        return Err(refused(name, format!("has overviews of an image without pixels ({base_width}x{base_height})")));
     }
     let (bands, alpha) = tags::bands(base, model, layout.samples_per_pixel);
     let (affine, crs) = tags::georeference(base);
-    let [base_width, base_height] = size(base);
     let affine =
         affine.map(|affine| affine.scaled(base_width as f64 / width as f64, base_height as f64 / height as f64));
+    // What was too small or too large to be scaled leads nowhere.
+    let affine = affine.filter(|affine| affine.inverse().is_some());
     Ok(RasterInfo {
         name: name.to_owned(),
         width,
@@ -152,9 +158,13 @@ fn describe(name: &str, base: &Ifd, image: &Ifd, model: &ColorModel, layout: &Ra
     })
 }
 
-/// Refuses what would not fit memory: a file of one huge strip is decoded as one.
+/// Refuses what would not fit memory: a file of one huge strip is decoded as one. Pieces without pixels hold nothing.
 fn check_blocks(info: &RasterInfo, layout: &RasterLayout) -> Result<()> {
     let [width, height] = info.block;
+    if width == 0 || height == 0 {
+        let reason = format!("is stored in pieces of {width}x{height} pixels: it is damaged, fetch or export it again");
+        return Err(refused(&info.name, reason));
+    }
     let pixel = layout.samples_per_pixel.saturating_mul(layout.bytes_per_sample);
     let bytes = width.saturating_mul(height).saturating_mul(pixel);
     if bytes <= MOST_BYTES {
