@@ -1,4 +1,6 @@
-"""What GeoPandas, DuckDB and rasterio make of our files: `embeddings.py FILE.parquet RASTER.tif...` prints a line of JSON.
+"""What other libraries make of our files: `embeddings.py FILE RASTER.tif...` prints a line of JSON.
+
+FILE is without its ending: .parquet, .npy and .safetensors hold the same rows.
 
 It compares nothing: that is the test's part.
 """
@@ -8,7 +10,9 @@ import sys
 
 import duckdb
 import geopandas
+import numpy
 import rasterio
+import safetensors.numpy
 
 
 def table(path: str) -> dict:
@@ -26,6 +30,22 @@ def table(path: str) -> dict:
         "affine": [float(value) for value in frame["affine"].iloc[-1]],
         "bounds": frame.to_crs(frame["crs"].iloc[0]).total_bounds.tolist(),
         "sums": [value for _, value in sums],
+        # By the bounding boxes alone.
+        "found": geopandas.read_parquet(path, bbox=tuple(frame.geometry.iloc[0].bounds))["id"].tolist(),
+        "touching": frame["id"][frame.intersects(frame.geometry.iloc[0].envelope)].tolist(),
+    }
+
+
+def arrays(stem: str) -> dict:
+    array = numpy.load(stem + ".npy", mmap_mode="r")
+    tensors = safetensors.numpy.load_file(stem + ".safetensors")
+    return {
+        "type": str(array.dtype),
+        "rows": array.tolist(),
+        "tensors": tensors["embeddings"].tolist(),
+        "ids": tensors["ids"].tolist(),
+        "windows": tensors["windows"].tolist(),
+        "lines": [json.loads(line) for line in tensors["tiles"].tobytes().splitlines()],
     }
 
 
@@ -42,4 +62,6 @@ def raster(path: str) -> dict:
         }
 
 
-print(json.dumps({"table": table(sys.argv[1]), "rasters": [raster(path) for path in sys.argv[2:]]}))
+stem, *rasters = sys.argv[1:]
+told = {"table": table(stem + ".parquet"), "arrays": arrays(stem), "rasters": [raster(path) for path in rasters]}
+print(json.dumps(told))

@@ -1,4 +1,4 @@
-//! GeoPandas, DuckDB and rasterio open what `embed`, `cluster` and `embed --maps` write, and agree on what is where.
+//! GeoPandas, DuckDB, NumPy, safetensors and rasterio open what `embed`, `cluster` and `embed --maps` write, and agree on what is where.
 
 use preco_core::geo::{Affine, Crs, RasterOut, Samples, write_geotiff};
 use preco_core::imagery::raster::open_file;
@@ -13,7 +13,7 @@ const NEAR_M: f64 = 1e-3;
 
 #[test]
 fn other_programs_open_our_files_and_agree() {
-    let packages = ["geopandas>=1.0", "pyarrow", "duckdb", "rasterio>=1.4"];
+    let packages = ["geopandas>=1.0", "pyarrow", "duckdb", "numpy", "safetensors", "rasterio>=1.4"];
     let Some(python) = Python::with(&packages) else { return };
     let root = tempfile::tempdir().expect("temporary folder");
     let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
@@ -25,12 +25,14 @@ fn other_programs_open_our_files_and_agree() {
     write_geotiff(&root.path().join("scene.tif"), &out, Samples::U8(image.data())).expect("scene");
     for command in [
         "embed scene.tif --out all.parquet",
+        "embed scene.tif --out all.npy",
+        "embed scene.tif --out all.safetensors",
         "cluster all.parquet --clusters 4 --out groups.tif",
         "embed scene.tif --maps 2 --out maps.tif",
     ] {
         preco(root.path(), command).succeeded();
     }
-    let arguments = [path("all.parquet"), path("scene.tif"), path("groups.tif"), path("maps.tif")];
+    let arguments = [path("all"), path("scene.tif"), path("groups.tif"), path("maps.tif")];
     let arguments = arguments.each_ref().map(String::as_str);
     let told = Python::told(&mut python.command("embeddings.py", &arguments));
 
@@ -46,6 +48,7 @@ fn other_programs_open_our_files_and_agree() {
         let ours: f64 = file.vector(at).iter().map(|value| f64::from(*value)).sum();
         assert!((ours - sum.as_f64().expect("a number")).abs() < 1e-9, "row {at}");
     }
+    assert_eq!(table["found"], table["touching"], "the boxes are those of the footprints");
     // The corners of the whole scene, as PROJ sees them in metres.
     let corners = [[0.0, 0.0], [512.0, 0.0], [0.0, 512.0], [512.0, 512.0]].map(|[col, row]| affine.apply(col, row));
     let ends = |axis: usize| {
@@ -58,6 +61,15 @@ fn other_programs_open_our_files_and_agree() {
     // What GeoPandas writes we read: the same rows, without the settings, which it drops.
     let again = Embeddings::open(&root.path().join("all-again.parquet")).expect("GeoPandas' file");
     assert!(again.tiles == file.tiles && again.vectors == file.vectors && again.header.digest == file.header.digest);
+
+    let arrays = &told["arrays"];
+    assert_eq!((&arrays["type"], &arrays["ids"]), (&json!("float32"), &table["ids"]));
+    assert_eq!(arrays["windows"], json!(file.tiles.iter().map(|tile| tile.window).collect::<Vec<_>>()));
+    assert_eq!(arrays["lines"][3]["window"], json!(file.tiles[3].window));
+    for name in ["rows", "tensors"] {
+        let rows: Vec<Vec<f32>> = serde_json::from_value(arrays[name].clone()).expect("numbers");
+        assert!(rows.concat() == file.vectors, "{name}");
+    }
 
     for (theirs, name) in
         told["rasters"].as_array().expect("rasters").iter().zip(["scene.tif", "groups.tif", "maps.tif"])

@@ -12,3 +12,4 @@ pub(crate) mod places;
 pub(crate) mod pretrain;
 pub(crate) mod scenes;
 pub(crate) mod search;
+pub(crate) mod tiles;

@@ -11,11 +11,13 @@ pub enum Format {
     GeoParquet,
     /// `.npy`, with `.json` and `.jsonl` beside it.
     Npy,
-    /// `.safetensors`, with `.jsonl` beside it.
+    /// `.safetensors`, alone.
     Safetensors,
 }
 
 impl Format {
+    /// The format of `path`.
+    ///
     /// # Errors
     /// [`Error::Embeddings`] with the endings there are.
     pub fn of(path: &Path) -> Result<Self> {

@@ -1,18 +1,18 @@
-//! Tiles as lines of JSON, beside formats that hold numbers alone.
+//! Tiles as lines of JSON, for formats that hold numbers alone.
+//!
+//! A line has every field of a tile; its footprint is `geometry`, a geometry of GeoJSON (RFC 7946). Fields that are not
+//! known are left out.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::path::Path;
 
-use preco_core::geo::Footprint;
-use preco_core::predict::{Place, Tile};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Row;
-use super::format::{beside, wrong};
-use super::rows::Output;
+use super::format::wrong;
 use crate::error::{Error, Result};
+use preco_core::geo::Footprint;
+use preco_core::predict::{Place, Tile};
 
 /// A tile as a line says it.
 #[derive(Serialize, Deserialize)]
@@ -31,23 +31,7 @@ struct Line {
     geometry: Option<Value>,
 }
 
-/// Writes `head` and the rows' vectors to `path`, and the tiles as lines beside it.
-pub(super) fn numbers_and_lines(path: &Path, head: &[u8], rows: impl Iterator<Item = Result<Row>>) -> Result<()> {
-    let lines_path = beside(path, "jsonl");
-    let (array, mut numbers) = Output::create(path)?;
-    let (tiles, mut lines) = Output::create(&lines_path)?;
-    numbers.write_all(head).map_err(Error::io("write", path))?;
-    for row in rows {
-        let (tile, vector) = row?;
-        let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-        numbers.write_all(&bytes).map_err(Error::io("write", path))?;
-        write(&mut lines, &tile).map_err(Error::io("write", &lines_path))?;
-    }
-    tiles.finish(lines)?;
-    array.finish(numbers)
-}
-
-fn write(out: &mut impl Write, tile: &Tile) -> std::io::Result<()> {
+pub(super) fn write(out: &mut impl Write, tile: &Tile) -> std::io::Result<()> {
     let place = tile.place.as_ref();
     let line = Line {
         id: tile.id,
@@ -64,24 +48,30 @@ fn write(out: &mut impl Write, tile: &Tile) -> std::io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// The tiles of a file, as many as there are vectors.
-pub(super) fn read(path: &Path, count: usize) -> Result<Vec<Tile>> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
+/// The tiles of `lines`, as many as there are vectors; errors call their file `path`.
+pub(super) fn read(path: &Path, lines: impl BufRead, count: usize) -> Result<Vec<Tile>> {
     let mut tiles = Vec::new();
-    for (at, line) in BufReader::new(file).lines().enumerate() {
+    for (at, line) in lines.lines().enumerate() {
         let line = line.map_err(Error::io("read", path))?;
-        let line: Line =
-            serde_json::from_str(&line).map_err(|error| wrong(path, format!("line {}: {error}", at + 1)))?;
-        if tiles.len() == count {
-            return Err(wrong(path, format!("has more lines than the {count} vectors beside it")));
+        let here = |reason: String| wrong(path, format!("line {} of its tiles: {reason}", at + 1));
+        if at == count {
+            return Err(here(format!("there are only {count} vectors")));
         }
-        let footprint = line.geometry.as_ref().and_then(Footprint::from_geojson);
-        let place = line.affine.map(|affine| Place { crs: line.crs.unwrap_or_default(), affine, footprint });
-        let Line { id, source, row, col, window, valid, .. } = line;
-        tiles.push(Tile { id, source, grid: [row, col], window, valid, place });
+        tiles.push(tile(&line).map_err(here)?);
     }
     if tiles.len() != count {
-        return Err(wrong(path, format!("has {} lines, {count} vectors lie beside it", tiles.len())));
+        return Err(wrong(path, format!("has {} tiles and {count} vectors", tiles.len())));
     }
     Ok(tiles)
+}
+
+fn tile(line: &str) -> std::result::Result<Tile, String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let footprint = line.geometry.as_ref().map(|geometry| {
+        Footprint::from_geojson(geometry).ok_or("its geometry is neither a Polygon nor a MultiPolygon".to_owned())
+    });
+    let footprint = footprint.transpose()?;
+    let place = line.affine.map(|affine| Place { crs: line.crs.unwrap_or_default(), affine, footprint });
+    let Line { id, source, row, col, window, valid, .. } = line;
+    Ok(Tile { id, source, grid: [row, col], window, valid, place })
 }

@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use preco_core::predict::Tile;
-
-use super::format::beside;
-use super::{Format, Header, geoparquet, lines, npy, safetensors};
+use super::{Format, Header, Row, geoparquet, npy, safetensors};
 use crate::error::Result;
+use preco_core::predict::Tile;
 
 /// The embeddings of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,39 +18,41 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Reads a file that [`super::write`] wrote, or that another program wrote with the same columns.
+    /// Reads a file that [`super::write`] wrote, or a Parquet file that another program wrote with the same columns; it
+    /// may have dropped the settings, which are `null` then.
     ///
     /// # Errors
     /// [`crate::Error::Io`]; [`crate::Error::Embeddings`] with what is missing or wrong.
     pub fn open(path: &Path) -> Result<Self> {
-        let (header, vectors) = match Format::of(path)? {
-            Format::GeoParquet => return geoparquet::read(path),
-            Format::Npy => npy::read(path)?,
-            Format::Safetensors => safetensors::read(path)?,
-        };
-        let tiles = lines::read(&beside(path, "jsonl"), vectors.len() / header.length)?;
-        Ok(Self { header, tiles, vectors })
+        match Format::of(path)? {
+            Format::GeoParquet => geoparquet::read(path),
+            Format::Npy => npy::read(path),
+            Format::Safetensors => safetensors::read(path),
+        }
     }
 
-    /// Vectors.
+    /// Rows.
     pub fn len(&self) -> usize {
         self.tiles.len()
     }
 
-    /// True where there is none.
+    /// True where there is no row.
     pub fn is_empty(&self) -> bool {
         self.tiles.is_empty()
     }
 
     /// The vector of the `at`-th tile.
+    ///
+    /// # Panics
+    /// Where there are no more than `at` tiles.
     pub fn vector(&self, at: usize) -> &[f32] {
-        &self.vectors[at * self.header.length..(at + 1) * self.header.length]
+        &self.vectors[at * self.header.length..][..self.header.length]
     }
 
     /// Tiles with their vectors.
-    pub fn rows(self) -> impl Iterator<Item = (Tile, Vec<f32>)> {
+    pub fn rows(self) -> impl Iterator<Item = Row> {
         let Self { header, tiles, vectors } = self;
-        let vector = move |at: usize| vectors[at * header.length..(at + 1) * header.length].to_vec();
+        let vector = move |at: usize| vectors[at * header.length..][..header.length].to_vec();
         tiles.into_iter().enumerate().map(move |(at, tile)| (tile, vector(at)))
     }
 }

@@ -10,13 +10,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::geo::{Crs, RasterOut, Samples, write_geotiff};
 use preco_core::imagery::raster::Window;
-use preco_core::predict::{Grid, Output, Scene, Work, run};
+use preco_core::predict::{Grid, Output, Scene};
 use preco_core::vectors::cosine;
 use preco_zoo::Encoder;
 use serde::Serialize;
 
 use super::embed::{Values, open};
 use super::places::check_ending;
+use super::tiles::Tiles;
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::Report;
@@ -24,8 +25,6 @@ use overlap::Overlap;
 
 /// Tiles whose vectors of both dates are in memory at once.
 const AT_ONCE: usize = 1024;
-/// Threads that read while the encoder works.
-const READERS: usize = 2;
 /// Tiles that are named.
 const NAMED: usize = 5;
 
@@ -102,8 +101,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     let mut changes = Vec::with_capacity(grid.len());
     for first in (0..grid.len()).step_by(AT_ONCE) {
         let tiles = first..(first + AT_ONCE).min(grid.len());
-        let vectors =
-            |date: usize| vectors(&encoder, &scenes[date], overlap.origin[date], &grid, tiles.clone(), args, started);
+        let vectors = |date: usize| vectors(&encoder, &scenes[date], overlap.origin[date], &grid, tiles.clone(), args);
         let [before, after] = [vectors(0)?, vectors(1)?];
         changes.extend(before.iter().zip(&after).map(|pair| match pair {
             (Some(before), Some(after)) => (1.0 - cosine(before, after)) as f32,
@@ -129,20 +127,18 @@ fn vectors(
     grid: &Grid,
     tiles: std::ops::Range<usize>,
     args: &Args,
-    started: Instant,
 ) -> Result<Vec<Option<Vec<f32>>>> {
     let tile = |at: usize| {
         let window = grid.window(at);
         scene.tile_in(Window { x: window.x + x, y: window.y + y, ..window })
     };
-    let clock = || started.elapsed().as_secs_f64();
-    let work = Work { tile: &tile, least_valid: args.min_valid, readers: READERS, clock: &clock };
     let mut vectors = Vec::with_capacity(tiles.len());
     let take = |output: Output<'_>| -> Result<()> {
         vectors.push(output.values.map(<[f32]>::to_vec));
         Ok(())
     };
-    run(encoder, &work, tiles, |inputs| encoder.pooled(inputs), take)?;
+    let tiles = Tiles { tile: &tile, numbers: tiles, least_valid: args.min_valid };
+    tiles.through(encoder, |inputs| encoder.pooled(inputs), take)?;
     Ok(vectors)
 }
 

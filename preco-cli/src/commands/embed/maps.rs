@@ -6,17 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use preco_core::geo::{GeoTiffRows, RasterOut};
-use preco_core::predict::{Output, Work, run};
+use preco_core::predict::Output;
 
+use super::super::tiles::Tiles;
 use super::plan::Plan;
 use super::progress::Display;
 use super::report::Embedded;
 use super::{Args, inputs};
 use crate::cli::Processor;
 use crate::interrupt;
-
-/// Threads that read while the encoder works.
-const READERS: usize = 2;
 
 /// The value of cells without data.
 const NODATA: f32 = f32::NAN;
@@ -57,12 +55,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
 
     let mut display = Display::new(plan.tiles, 0);
     let started = Instant::now();
-    let work = Work {
-        tile: &|at| plan.tile(at as u64),
-        least_valid: args.cut.min_valid,
-        readers: READERS,
-        clock: &|| started.elapsed().as_secs_f64(),
-    };
+    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers: 0..grid.len(), least_valid: args.cut.min_valid };
     // One row of tiles is in memory.
     let mut band = vec![NODATA; rows * width * channels];
     let mut skipped = 0;
@@ -90,8 +83,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         display.tile();
         Ok(())
     };
-    let encode = |inputs: &[f32]| encoder.maps(inputs, stage - 1);
-    let [waited, _] = run(&encoder, &work, 0..grid.len(), encode, take)?;
+    let waited = tiles.through(&encoder, |inputs| encoder.maps(inputs, stage - 1), take)?;
     file.finish()?;
     drop(display);
     let seconds = started.elapsed().as_secs_f64();

@@ -56,7 +56,7 @@ impl Parts {
 
     /// Keeps a finished part.
     pub(super) fn keep(&self, first: u64, rows: Vec<Row>) -> Result<()> {
-        Ok(write(&self.file(first), &self.header, rows.len(), rows.into_iter().map(Ok))?)
+        Ok(write(&self.file(first), &self.header, rows.len() as u64, rows.into_iter().map(Ok))?)
     }
 
     /// Makes `out` of the parts that begin with `firsts`, in that order, and removes them.
@@ -104,7 +104,7 @@ pub(super) fn join(out: &Path, header: &Header, files: &[PathBuf]) -> Result<Joi
         Ok(part) => Box::new(part.rows().map(Ok)) as Box<dyn Iterator<Item = _>>,
         Err(error) => Box::new(std::iter::once(Err(error))),
     });
-    write(out, header, joined.count, rows)?;
+    write(out, header, joined.count as u64, rows)?;
     Ok(joined)
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use preco_core::predict::{Output, Work, run};
+use preco_core::predict::Output;
 use preco_zoo::Encoder;
 use preco_zoo::embeddings::{Format, Header, Row};
 use serde_json::{Value, json};
 
 use super::super::places::check_ending;
+use super::super::tiles::Tiles;
 use super::parts::{PART_TILES, Parts};
 use super::plan::Plan;
 use super::progress::Display;
@@ -22,8 +23,6 @@ use crate::cli::Processor;
 use crate::interrupt;
 use crate::output::note;
 
-/// Threads that read while the encoder works.
-const READERS: usize = 2;
 /// Inputs that were left out and are named.
 const TOLD: usize = 5;
 
@@ -100,13 +99,8 @@ fn compute(
     tiles: Range<u64>,
     display: &mut Display,
 ) -> Result<(Vec<Row>, f64)> {
-    let started = Instant::now();
-    let work = Work {
-        tile: &|at| plan.tile(at as u64),
-        least_valid: args.cut.min_valid,
-        readers: READERS,
-        clock: &|| started.elapsed().as_secs_f64(),
-    };
+    let numbers = tiles.start as usize..tiles.end as usize;
+    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers, least_valid: args.cut.min_valid };
     let mut rows = Vec::new();
     let take = |Output { at, valid, values }: Output<'_>| -> Result<()> {
         if let Some(values) = values {
@@ -115,8 +109,7 @@ fn compute(
         display.tile();
         Ok(())
     };
-    let tiles = tiles.start as usize..tiles.end as usize;
-    let [waited, _] = run(encoder, &work, tiles, |inputs| encoder.pooled(inputs), take)?;
+    let waited = tiles.through(encoder, |inputs| encoder.pooled(inputs), take)?;
     Ok((rows, waited))
 }
 

@@ -1,0 +1,37 @@
+//! Tiles through an encoder, with this machine's clock and threads.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use anyhow::Result;
+use preco_core::predict::{Output, SceneTile, Work, run};
+use preco_zoo::Encoder;
+
+/// Threads that read while the encoder works.
+const READERS: usize = 2;
+
+/// Tiles to be encoded.
+pub(crate) struct Tiles<'a> {
+    /// Reads the tile of a number.
+    pub(crate) tile: &'a (dyn Fn(usize) -> preco_core::error::Result<SceneTile> + Sync),
+    /// Which.
+    pub(crate) numbers: Range<usize>,
+    /// The share of a tile's pixels that must hold data, 0 to 1.
+    pub(crate) least_valid: f64,
+}
+
+impl Tiles<'_> {
+    /// Hands `take` what `encode` makes of each tile, in order. Returns the seconds that the encoder waited for tiles.
+    pub(crate) fn through(
+        self,
+        encoder: &Encoder,
+        encode: impl Fn(&[f32]) -> Vec<f32>,
+        take: impl FnMut(Output<'_>) -> Result<()>,
+    ) -> Result<f64> {
+        let started = Instant::now();
+        let clock = || started.elapsed().as_secs_f64();
+        let work = Work { tile: self.tile, least_valid: self.least_valid, readers: READERS, clock: &clock };
+        let [waited, _] = run(encoder, &work, self.numbers, encode, take)?;
+        Ok(waited)
+    }
+}
