@@ -129,7 +129,7 @@ pub enum Error {
         hint: String,
     },
     /// Too many requests.
-    #[error("{place} takes no more requests for now{}: wait, or log in for a higher limit (HF_TOKEN)", after(*retry_after))]
+    #[error("{place} takes no more requests for now{}: wait; the Hugging Face hub takes more from who logs in (HF_TOKEN)", after(*retry_after))]
     RateLimited {
         /// The hub or mirror.
         place: String,
@@ -137,7 +137,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The connection failed, or the other side did, after every retry.
-    #[error("{place}: {reason}. Check the connection; what was fetched is kept, and the next run goes on behind it")]
+    #[error("{place}: {reason}. Check the connection and run again; what is finished is kept")]
     Network {
         /// The hub or mirror.
         place: String,

@@ -38,10 +38,11 @@ impl Name {
         let wrong = |reason: &str| Error::Name { name: shown(text), reason: reason.to_owned() };
         if let Some((scheme, rest)) = text.split_once("://") {
             return match scheme.to_ascii_lowercase().as_str() {
-                "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
-                    path if path.starts_with('/') => Ok(Self::Folder(PathBuf::from(decoded(path)))),
-                    _ => Err(wrong("an address of a file has three slashes: file:///folder")),
-                },
+                "file" => {
+                    let path = file_path(rest);
+                    path.map(Self::Folder)
+                        .ok_or_else(|| wrong("an address of a file has three slashes: file:///folder"))
+                }
                 "hf" => Self::parse_repository(rest).ok_or_else(|| wrong("hf:// wants organisation/name")),
                 _ if rest.trim_matches('/').is_empty() => Err(wrong("the address says no place")),
                 "http" | "https" | "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
@@ -104,6 +105,12 @@ impl fmt::Display for Name {
             Self::Address(address) => f.write_str(address),
         }
     }
+}
+
+/// The path of an address `file://rest`; nothing where it names another machine.
+pub(crate) fn file_path(rest: &str) -> Option<PathBuf> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    path.starts_with('/').then(|| decoded(path).into())
 }
 
 /// `%20` as a blank, and so on; what is no such code stays.

@@ -59,13 +59,14 @@ fn conforms(source: &dyn ByteSource, right: &[u8]) {
 #[test]
 fn files_memory_and_servers_give_the_same_bytes() {
     let (hub, right, address, folder) = served(5 * BLOCK + 777);
-    let path = folder.path().join("a.tif");
+    let path = folder.path().join("a b.tif");
     std::fs::write(&path, &right).expect("write");
     conforms(&FileBytes::open(&path).expect("open"), &right);
     conforms(&MemoryBytes::new(right.clone()), &right);
     let settings = as_user(&settings(&hub, folder.path()), "hf_secret");
     conforms(&*sources::open(&address, &settings).expect("open"), &right);
-    conforms(&*sources::open(&format!("file://{}", path.display()), &settings).expect("open"), &right);
+    let file = format!("file://{}/a%20b.tif", folder.path().display());
+    conforms(&*sources::open(&file, &settings).expect("open"), &right);
     assert!(hub.requests().iter().all(|request| request.header("authorization").is_none()), "no token goes out");
 }
 
@@ -261,6 +262,8 @@ fn a_redirect_is_followed_and_neither_tokens_nor_signatures_leak() {
 fn the_network_is_left_alone_where_it_may_not_be_used() {
     let (hub, _, address, folder) = served(10);
     let mut settings = settings(&hub, folder.path());
+    let error = sources::open(&format!("file://{address}"), &settings).err().expect("no path").to_string();
+    assert!(error.contains("three slashes") && hub.requests().is_empty(), "{error}");
     settings.offline = true;
     let error = sources::open(&address, &settings).err().expect("offline").to_string();
     assert!(error.contains("--offline") && hub.requests().is_empty(), "{error}");

@@ -1,13 +1,13 @@
 //! Where rasters' bytes come from: files, and objects on web servers.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use preco_core::imagery::{ByteSource, FileBytes};
 
 use crate::error::{Error, Result};
+use crate::name::file_path;
 use crate::settings::Settings;
-#[cfg(not(feature = "hub"))]
 use crate::settings::shown;
 
 /// True for what is an address and no path.
@@ -21,13 +21,23 @@ pub fn is_address(name: &str) -> bool {
 /// [`Error::Io`] where they cannot be opened, [`Error::Name`] for addresses this program cannot follow, and those of the
 /// network.
 pub fn open(name: &str, settings: &Settings) -> Result<Arc<dyn ByteSource>> {
-    let path = name.strip_prefix("file://").unwrap_or(name);
-    if is_address(path) {
-        #[cfg(feature = "hub")]
-        return crate::remote::open_range(path, settings);
-        #[cfg(not(feature = "hub"))]
-        return Err(Error::Feature { what: format!("reading {}", shown(name)), feature: "hub" });
-    }
-    let _ = settings;
-    Ok(Arc::new(FileBytes::open(Path::new(path)).map_err(Error::io("read", path))?))
+    let path = match name.strip_prefix("file://") {
+        Some(rest) => file_path(rest).ok_or_else(|| {
+            let reason = "an address of a file has three slashes: file:///folder/scene.tif".to_owned();
+            Error::Name { name: shown(name), reason }
+        })?,
+        None if is_address(name) => return remote(name, settings),
+        None => PathBuf::from(name),
+    };
+    Ok(Arc::new(FileBytes::open(&path).map_err(Error::io("read", path))?))
+}
+
+#[cfg(feature = "hub")]
+fn remote(address: &str, settings: &Settings) -> Result<Arc<dyn ByteSource>> {
+    crate::remote::open_range(address, settings)
+}
+
+#[cfg(not(feature = "hub"))]
+fn remote(address: &str, _: &Settings) -> Result<Arc<dyn ByteSource>> {
+    Err(Error::Feature { what: format!("reading {}", shown(address)), feature: "hub" })
 }
