@@ -117,6 +117,11 @@ impl Error {
         Self::Unreadable { count: files.len(), limit, first: first_few(&reasons, "; ") }
     }
 
+    /// The error for an image of other bands than the model's.
+    pub(crate) fn bands(name: &str, have: usize, want: usize) -> Self {
+        Self::data(name.as_ref(), format!("has {have} bands, the model reads {want}"))
+    }
+
     /// A reading error.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Io { action: "read", path: path.into(), source }

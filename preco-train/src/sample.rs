@@ -2,7 +2,7 @@
 //!
 //! A data set makes samples, `augment` transforms them, the loader packs them into batches.
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use serde::{Deserialize, Serialize};
 
 /// A mask's value where nothing is known: padding and erased pixels. Losses and metrics leave it out.
@@ -60,7 +60,7 @@ pub enum Supervision {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The picture.
-    pub image: Rgb8,
+    pub image: Image8,
     /// A weight for each class: one 1 for a single label, several for many, shares after mixing. Empty where unknown.
     pub label: Vec<f32>,
     /// The class of each pixel, or [`IGNORE`]; as large as the image.
@@ -129,7 +129,7 @@ impl Instance {
 
 impl Sample {
     /// The picture, and what is known about it.
-    pub fn into_parts(self) -> (Rgb8, Target) {
+    pub fn into_parts(self) -> (Image8, Target) {
         let Self { image, label, mask, boxes, instances } = self;
         (image, Target { label, mask, boxes, instances })
     }
@@ -141,9 +141,9 @@ impl Sample {
     }
 }
 
-impl From<Rgb8> for Sample {
+impl From<Image8> for Sample {
     /// An image about which nothing is known.
-    fn from(image: Rgb8) -> Self {
+    fn from(image: Image8) -> Self {
         Self { image, label: Vec::new(), mask: None, boxes: Vec::new(), instances: Vec::new() }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use preco_core::imagery::{Rgb8, encode_png};
+use preco_core::imagery::{Image8, encode_png};
 use preco_train::log::EventFile;
 use serde::Deserialize;
 
@@ -43,7 +43,7 @@ fn by_tag<T, const N: usize>(tags: [(&str, Vec<T>); N]) -> ByTag<T> {
 #[test]
 fn tensorboard_reads_what_was_written() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let picture = Rgb8::new(3, 2, (0..18).map(|at| at * 14).collect());
+    let picture = Image8::rgb(3, 2, (0..18).map(|at| at * 14).collect());
     let mut png = Vec::new();
     encode_png(&picture, &mut png).expect("encode");
     let png: String = png.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -121,6 +121,11 @@ impl ModelFolder {
     fn of(source: Source) -> Result<Self> {
         let spec = ModelSpec::parse(&source.text(CONFIG_FILE)?, &source.place(CONFIG_FILE))?;
         let preprocess = Preprocess::parse(&source.text(PREPROCESSOR_FILE)?, &source.place(PREPROCESSOR_FILE))?;
+        let (seen, named) = (spec.backbone.bands, preprocess.bands.len());
+        if seen != named {
+            let reason = format!("names {named} bands, {CONFIG_FILE} says that the model sees {seen}");
+            return Err(Error::text(source.place(PREPROCESSOR_FILE), reason));
+        }
         Ok(Self { source, spec, preprocess })
     }
 

@@ -171,7 +171,7 @@ impl ImageSource for Listed {
     fn len(&self) -> usize {
         self.names.len()
     }
-    fn image(&self, _: usize) -> preco_train::error::Result<preco_core::imagery::Rgb8> {
+    fn image(&self, _: usize) -> preco_train::error::Result<preco_core::imagery::Image8> {
         unreachable!("a split reads no image")
     }
     fn label(&self, index: usize) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use preco_core::geo::{Affine, Crs, Footprint, RasterOut, Samples, write_geotiff};
 use preco_core::imagery::raster::open_file;
-use preco_core::imagery::{Rgb8, crop, write_png};
+use preco_core::imagery::{Image8, crop, write_png};
 use preco_tests::binary::{preco, start};
 use preco_train::datasets::scenes::SceneGenerator;
 use preco_zoo::embeddings::Embeddings;
@@ -23,7 +23,7 @@ fn result(folder: &Path, arguments: &str) -> Value {
 }
 
 /// The colours of a drawn scene, `SIZE` of them.
-fn colours(seed: u64) -> Rgb8 {
+fn colours(seed: u64) -> Image8 {
     let image = SceneGenerator::new(seed, SIZE[0].max(SIZE[1]), 1).scene(0).image;
     crop(&image, 0, 0, SIZE[0], SIZE[1]).expect("crop")
 }
@@ -302,7 +302,7 @@ fn rasters_are_told_apart_and_what_cannot_be_read_is_named() {
     scene(root.path(), "set/scene.tif", 2);
     let whole = read(root.path(), "set/scene.tif");
     std::fs::write(root.path().join("set/cut.tif"), &whole[..whole.len() / 2]).expect("write");
-    write_png(&Rgb8::filled(5, 4, [9; 3]), &root.path().join("set/image.png")).expect("png");
+    write_png(&Image8::filled(5, 4, [9; 3]), &root.path().join("set/image.png")).expect("png");
     let done = preco(root.path(), "data rasters set --json");
     assert_eq!(done.code, Some(1), "a check said no: {}", done.stderr);
     let files: Value = serde_json::from_str(&done.stdout).expect("JSON");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use preco_core::imagery::{Filter, Normalise, Rgb8, crop, decode, resize};
+use preco_core::imagery::{Filter, Image8, Normalise, crop, decode, resize};
 use preco_tests::Case;
 use preco_train::augment::flip_horizontal;
 
@@ -84,7 +84,8 @@ fn pictures(case: &Case) {
     let centre = resize(&png, small, Filter::Bicubic).and_then(|image| crop(&image, left, top, side, side));
     let mut values = vec![0.0; 3 * side * side];
     let three = |key: &str| -> [f32; 3] { serde_json::from_value(case.config[key].clone()).expect("three bands") };
-    Normalise { mean: three("mean"), std: three("std") }.to_tensor(&centre.expect("crop"), &mut values);
+    Normalise { mean: three("mean").to_vec(), std: three("std").to_vec() }
+        .to_tensor(&centre.expect("crop"), &mut values);
     case.check("norm.eval_pipeline", &values);
 
     let [_, rows, columns]: [usize; 3] = case.shape("out.hflip").try_into().expect("bands, rows, columns");
@@ -99,6 +100,6 @@ fn bytes(case: &Case, name: &str, ours: &[u8]) {
 }
 
 /// (H, W, 3) as (3, H, W).
-fn planes(image: &Rgb8) -> Vec<u8> {
+fn planes(image: &Image8) -> Vec<u8> {
     (0..3).flat_map(|band| image.data().chunks_exact(3).map(move |pixel| pixel[band])).collect()
 }

@@ -85,6 +85,7 @@ impl<'a, B: Backend> Run<'a, B> {
         let (prompt_region, reconstruction, consistency, stop_gradient) = variant(case, pr, sc);
         let encoder = SwinConfig {
             input: case.sizes("img").try_into().expect("height and width"),
+            bands: 3,
             patch: 4,
             embed: case.size("embed"),
             depths: case.sizes("depths"),

@@ -116,6 +116,7 @@ fn one_policy<B: Backend>(case: &Case, prefix: &str, policy: EdgePolicy, backend
     let img: [usize; 2] = case.sizes("img").try_into().expect("height and width");
     let config = SwinConfig {
         input: img,
+        bands: 3,
         patch: 4,
         embed: case.size("embed"),
         depths: case.sizes("depths"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use preco_core::backbones::swin::SwinConfig;
-use preco_core::imagery::{Rgb8, crop, write_png};
+use preco_core::imagery::{Image8, crop, write_png};
 use preco_core::preco::{Preco, PrecoConfig};
 use preco_core::rng::Stream;
 use preco_core::spec::{ModelSpec, Preprocess};
@@ -159,7 +159,7 @@ impl Seen {
 }
 
 /// Scenes of `input` (height, width), then two of its shape and other sizes, then one of another shape.
-fn pictures([height, width]: [usize; 2]) -> Vec<Rgb8> {
+fn pictures([height, width]: [usize; 2]) -> Vec<Image8> {
     let mut sizes = vec![(width, height); EXACT];
     sizes.extend([(width * 5 / 2, height * 5 / 2), (width * 5 / 8, height * 5 / 8), (2 * width + 3, height + 33)]);
     let draw = |(at, (width, height)): (usize, (usize, usize))| {

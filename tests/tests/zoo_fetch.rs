@@ -127,7 +127,7 @@ fn shards_come_together() {
     hub.commit("org/whole", &borrowed(&whole));
     hub.commit("org/shards", &borrowed(&shards));
     let settings = settings(&hub, folder.path());
-    let image = preco_core::imagery::Rgb8::filled(40, 40, [90, 120, 30]);
+    let image = preco_core::imagery::Image8::filled(40, 40, [90, 120, 30]);
     let [one, other] = ["org/whole", "org/shards"].map(|name| {
         let encoder = preco_zoo::from_pretrained(name).settings(settings.clone()).encoder().expect(name);
         encoder.embed_all(std::slice::from_ref(&image)).expect("embed")
@@ -402,7 +402,7 @@ fn the_programs_own_model_needs_nothing() {
     let mut settings = Settings::from_variables(|_| None);
     (settings.cache, settings.offline) = (folder.path().join("cache"), true);
     let encoder = preco_zoo::from_pretrained("preco-swin-pico").settings(settings.clone()).encoder().expect("encoder");
-    let image = preco_core::imagery::Rgb8::filled(64, 64, [90, 120, 30]);
+    let image = preco_core::imagery::Image8::filled(64, 64, [90, 120, 30]);
     let embedding = encoder.embed(&image).expect("embed");
     assert!(embedding.len() == 256 && embedding.iter().all(|value| value.is_finite()));
     assert!(!settings.cache.exists(), "nothing is written for what is in the program");

@@ -56,11 +56,11 @@ pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imagery::Rgb8;
+    use crate::imagery::Image8;
     use crate::imagery::raster::{ImageRaster, Raster};
 
     fn info(names: &[&str]) -> RasterInfo {
-        let mut info = ImageRaster::new(Rgb8::filled(1, 1, [0; 3]), "scene.tif").info().clone();
+        let mut info = ImageRaster::new(Image8::filled(1, 1, [0; 3]), "scene.tif").info().clone();
         info.bands = names.iter().map(|name| (!name.is_empty()).then(|| (*name).to_owned())).collect();
         info
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::{ImageFormat, ImageReader, Limits};
 
-use super::{Rgb8, jpeg};
+use super::{Image8, jpeg};
 use crate::error::{Error, Result};
 
 /// File-name extensions, in lower case, under which images are looked for in folders.
@@ -56,7 +56,7 @@ pub fn format(path: &Path) -> Result<&'static str> {
 ///
 /// # Errors
 /// Those of [`probe`], and [`Error::Image`] where the pixels are cut off or damaged.
-pub fn decode(path: &Path) -> Result<Rgb8> {
+pub fn decode(path: &Path) -> Result<Image8> {
     // The header first: a file of many gigabytes must not be read to find out that it is no image.
     probe(path)?;
     decode_bytes(&std::fs::read(path).map_err(|source| unreadable(path, source))?, path)
@@ -66,7 +66,7 @@ pub fn decode(path: &Path) -> Result<Rgb8> {
 ///
 /// # Errors
 /// [`Error::Image`], as for [`decode`].
-pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Rgb8> {
+pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Image8> {
     let (format, info) = header(Cursor::new(bytes), path)?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(invalid(path, "the JPEG data is cut off before its end marker; fetch or export the file again"));
@@ -84,7 +84,7 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Rgb8> {
             format!("decoded to {width}x{height}, its header says {}x{}", info.width, info.height),
         ));
     }
-    Ok(Rgb8::new(width, height, pixels.into_raw()))
+    Ok(Image8::rgb(width, height, pixels.into_raw()))
 }
 
 /// Format and size, refused where nothing can be decoded from them.

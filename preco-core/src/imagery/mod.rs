@@ -3,21 +3,21 @@
 mod bands;
 mod bytes;
 mod decode;
+mod image8;
 mod jpeg;
 mod normalise;
 mod png;
 pub mod raster;
 mod resize;
-mod rgb;
 mod stretch;
 mod write_jpeg;
 
 pub use bands::choose_bands;
 pub use bytes::{ByteSource, FileBytes, MemoryBytes};
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, format, probe};
+pub use image8::Image8;
 pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, Normalise};
 pub use png::{encode_png, write_png};
 pub use resize::{Filter, crop, resize, resize_box};
-pub use rgb::Rgb8;
 pub use stretch::{Levels, Stretch, percentiles};
 pub use write_jpeg::write_jpeg;

@@ -3,7 +3,7 @@
 //! Two passes of fixed-point sums, along rows and along columns, with weights of 22 fractional bits and eight-bit values
 //! in between (Pillow 13, `src/libImaging/Resample.c`). The sums are of integers, so every machine gives the same bytes.
 
-use super::{MAX_PIXELS, Rgb8};
+use super::{Image8, MAX_PIXELS};
 use crate::error::{Error, Result};
 
 /// Fractional bits of a weight: eight bits of value and two of head room leave 22 of 32.
@@ -43,7 +43,7 @@ impl Filter {
 ///
 /// # Errors
 /// Those of [`resize_box`].
-pub fn resize(image: &Rgb8, size: [usize; 2], filter: Filter) -> Result<Rgb8> {
+pub fn resize(image: &Image8, size: [usize; 2], filter: Filter) -> Result<Image8> {
     resize_box(image, [0.0, 0.0, image.width() as f32, image.height() as f32], size, filter)
 }
 
@@ -54,9 +54,9 @@ pub fn resize(image: &Rgb8, size: [usize; 2], filter: Filter) -> Result<Rgb8> {
 ///
 /// # Errors
 /// [`Error::Config`] where the box is empty or leaves the image, or the size is zero or above [`MAX_PIXELS`].
-pub fn resize_box(image: &Rgb8, xyxy: [f32; 4], size: [usize; 2], filter: Filter) -> Result<Rgb8> {
+pub fn resize_box(image: &Image8, xyxy: [f32; 4], size: [usize; 2], filter: Filter) -> Result<Image8> {
     let [x0, y0, x1, y1] = xyxy;
-    let (width, height) = (image.width(), image.height());
+    let (width, height, bands) = (image.width(), image.height(), image.bands());
     // Written so that NaN fails.
     let inside = x0 >= 0.0 && y0 >= 0.0 && x1 <= width as f32 && y1 <= height as f32 && x0 < x1 && y0 < y1;
     if !inside {
@@ -81,33 +81,36 @@ pub fn resize_box(image: &Rgb8, xyxy: [f32; 4], size: [usize; 2], filter: Filter
     let columns_first = fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
     let data = match (keeps_columns, keeps_rows) {
         (true, true) => image.data().to_vec(),
-        (true, false) => rows.along_columns(image.data(), 3 * width, 0),
-        (false, true) => columns.along_rows(image.data(), width),
-        (false, false) if columns_first => columns.along_rows(&rows.along_columns(image.data(), 3 * width, 0), width),
+        (true, false) => rows.along_columns(image.data(), bands * width, 0),
+        (false, true) => columns.along_rows(image.data(), width, bands),
+        (false, false) if columns_first => {
+            columns.along_rows(&rows.along_columns(image.data(), bands * width, 0), width, bands)
+        }
         (false, false) => {
             let used = rows.inputs();
-            let narrow = columns.along_rows(&image.data()[3 * width * used.start..3 * width * used.end], width);
-            rows.along_columns(&narrow, 3 * out_width, used.start)
+            let narrow = &image.data()[bands * width * used.start..bands * width * used.end];
+            rows.along_columns(&columns.along_rows(narrow, width, bands), bands * out_width, used.start)
         }
     };
-    Ok(Rgb8::new(out_width, out_height, data))
+    Ok(Image8::new(out_width, out_height, bands, data))
 }
 
 /// The `width` by `height` pixels of `image` from column `left` and row `top`.
 ///
 /// # Errors
 /// [`Error::Config`] where they leave the image or are none.
-pub fn crop(image: &Rgb8, left: usize, top: usize, width: usize, height: usize) -> Result<Rgb8> {
+pub fn crop(image: &Image8, left: usize, top: usize, width: usize, height: usize) -> Result<Image8> {
     let fits = |start: usize, len: usize, size: usize| len > 0 && start.checked_add(len).is_some_and(|end| end <= size);
     if !fits(left, width, image.width()) || !fits(top, height, image.height()) {
         let (w, h) = (image.width(), image.height());
         return Err(Error::config(format!("cannot cut {width}x{height} at {left},{top} from a {w}x{h} image")));
     }
-    let mut data = Vec::with_capacity(3 * width * height);
-    for row in image.data().chunks_exact(3 * image.width()).skip(top).take(height) {
-        data.extend_from_slice(&row[3 * left..3 * (left + width)]);
+    let bands = image.bands();
+    let mut data = Vec::with_capacity(bands * width * height);
+    for row in image.data().chunks_exact(bands * image.width()).skip(top).take(height) {
+        data.extend_from_slice(&row[bands * left..bands * (left + width)]);
     }
-    Ok(Rgb8::new(width, height, data))
+    Ok(Image8::new(width, height, bands, data))
 }
 
 /// For each output position, the input positions it sums and their weights.
@@ -160,22 +163,31 @@ impl Weights {
         &self.values[span.at..span.at + span.weights]
     }
 
-    /// Resizes each row of `width` pixels.
-    fn along_rows(&self, source: &[u8], width: usize) -> Vec<u8> {
+    /// Resizes each row of `width` pixels of so many bands.
+    fn along_rows(&self, source: &[u8], width: usize, bands: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(source.len() / width * self.spans.len());
-        for row in source.chunks_exact(3 * width) {
+        for row in source.chunks_exact(bands * width) {
             for &span in &self.spans {
-                let mut sums = [1i32 << (BITS - 1); 3];
-                let pixels = row[3 * span.start..3 * (span.start + span.weights)].chunks_exact(3);
-                for (pixel, &weight) in pixels.zip(self.of(span)) {
-                    for channel in 0..3 {
-                        sums[channel] += i32::from(pixel[channel]) * weight;
-                    }
+                let pixels = &row[bands * span.start..bands * (span.start + span.weights)];
+                match bands {
+                    // Sums stay in registers.
+                    3 => self.sum(span, pixels, &mut [1 << (BITS - 1); 3], &mut out),
+                    _ => self.sum(span, pixels, &mut vec![1 << (BITS - 1); bands], &mut out),
                 }
-                out.extend(sums.map(clip));
             }
         }
         out
+    }
+
+    /// Adds one output pixel: the weighted sum of `pixels`, onto `sums` of one value for each band.
+    #[inline(always)]
+    fn sum(&self, span: Span, pixels: &[u8], sums: &mut [i32], out: &mut Vec<u8>) {
+        for (pixel, &weight) in pixels.chunks_exact(sums.len()).zip(self.of(span)) {
+            for (sum, &value) in sums.iter_mut().zip(pixel) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        out.extend(sums.iter().map(|&sum| clip(sum)));
     }
 
     /// Resizes the columns of rows of `stride` bytes, of which the first is row `first` of the image.

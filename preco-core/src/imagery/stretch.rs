@@ -20,13 +20,13 @@ pub enum Stretch {
     Sentinel2,
 }
 
-/// A stretch of a scene: its two values for each of three bands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A stretch of a scene: its two values for each band.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Levels {
     /// What becomes `to[0]`.
-    pub low: [f64; 3],
+    pub low: Vec<f64>,
     /// What becomes `to[1]`.
-    pub high: [f64; 3],
+    pub high: Vec<f64>,
     /// The colours of `low` and `high`.
     pub to: [f64; 2],
 }
@@ -87,48 +87,52 @@ impl Stretch {
         Err(Error::Image { path: info.name.clone().into(), reason })
     }
 
-    /// The levels of a scene's three bands. Percentiles read the whole scene, others nothing.
+    /// The levels of a scene's bands, which are counted from 0. Percentiles read the whole scene, others nothing.
     ///
     /// # Errors
     /// Those of [`Stretch::check`] and of reading, and [`Error::Image`] where no pixel holds data.
-    pub fn levels(&self, raster: &dyn Raster, bands: [usize; 3]) -> Result<Levels> {
+    pub fn levels(&self, raster: &dyn Raster, bands: &[usize]) -> Result<Levels> {
         let info = raster.info();
         self.check(info)?;
         let refused = |reason: String| Error::Image { path: info.name.clone().into(), reason };
         match *self {
-            Self::None => Ok(Levels::IDENTITY),
-            Self::Range(low, high) => Ok(Levels { low: [low; 3], high: [high; 3], to: [0.0, 255.0] }),
-            Self::Sentinel2 => Ok(Levels { low: [0.0; 3], high: [2750.0; 3], to: [1.0, 255.0] }),
+            Self::None => Ok(Levels::all(bands.len(), [0.0, 255.0], [0.0, 255.0])),
+            Self::Range(low, high) => Ok(Levels::all(bands.len(), [low, high], [0.0, 255.0])),
+            Self::Sentinel2 => Ok(Levels::all(bands.len(), [0.0, 2750.0], [1.0, 255.0])),
             Self::Percentile(low, high) => {
-                let found = percentiles(raster, &bands, [low, high])?;
+                let found = percentiles(raster, bands, [low, high])?;
                 let found = found.ok_or_else(|| refused("has no pixel with data".to_owned()))?;
-                let [mut lows, mut highs] = [[0.0; 3]; 2];
-                for (band, [low, high]) in found.into_iter().enumerate() {
-                    // A band of one value: black there and below, white above.
-                    let least = low + low.abs().max(1.0) * f64::from(f32::EPSILON);
-                    (lows[band], highs[band]) = (low, high.max(least));
-                }
-                Ok(Levels { low: lows, high: highs, to: [0.0, 255.0] })
+                // A band of one value: black there and below, white above.
+                let above = |[low, high]: [f64; 2]| high.max(low + low.abs().max(1.0) * f64::from(f32::EPSILON));
+                let high = found.iter().copied().map(above).collect();
+                Ok(Levels { low: found.iter().map(|[low, _]| *low).collect(), high, to: [0.0, 255.0] })
             }
         }
     }
 }
 
 impl Levels {
-    /// Values are colours already.
-    pub const IDENTITY: Self = Self { low: [0.0; 3], high: [255.0; 3], to: [0.0, 255.0] };
+    /// True where values are bytes already and stay as they are.
+    pub fn is_identity(&self) -> bool {
+        *self == Self::all(self.low.len(), [0.0, 255.0], [0.0, 255.0])
+    }
 
-    /// The colours of three bands, by pixels; those without data get `fill`.
+    /// The same two values for all of so many bands.
+    pub fn all(bands: usize, [low, high]: [f64; 2], to: [f64; 2]) -> Self {
+        Self { low: vec![low; bands], high: vec![high; bands], to }
+    }
+
+    /// The bytes of all bands, by pixels; those without data get `fill`.
     ///
     /// # Shapes
-    /// `pixels` has three bands; `out` is `(height, width, 3)`.
-    pub fn colours(&self, pixels: &Pixels, fill: [u8; 3], out: &mut [u8]) {
-        let area = pixels.valid.len();
-        for band in 0..3 {
+    /// `pixels` has as many bands as there are levels, `fill` a byte for each; `out` is `(height, width, bands)`.
+    pub fn colours(&self, pixels: &Pixels, fill: &[u8], out: &mut [u8]) {
+        let (area, bands) = (pixels.valid.len(), self.low.len());
+        for band in 0..bands {
             let scale = (self.to[1] - self.to[0]) / (self.high[band] - self.low[band]);
             let colour = |value: f32| self.to[0] + scale * (f64::from(value) - self.low[band]);
             let plane = &pixels.values[band * area..(band + 1) * area];
-            for ((out, &value), &valid) in out.chunks_exact_mut(3).zip(plane).zip(&pixels.valid) {
+            for ((out, &value), &valid) in out.chunks_exact_mut(bands).zip(plane).zip(&pixels.valid) {
                 // A float's conversion saturates at both ends.
                 out[band] = if valid { colour(value).clamp(self.to[0], self.to[1]).round() as u8 } else { fill[band] };
             }
@@ -161,14 +165,14 @@ mod tests {
             valid: vec![true, true, true, false],
         };
         let mut out = vec![0; 12];
-        Stretch::Sentinel2.levels(&no_raster(), [0, 1, 2]).expect("levels").colours(&pixels, [7, 8, 9], &mut out);
+        Stretch::Sentinel2.levels(&no_raster(), &[0, 1, 2]).expect("levels").colours(&pixels, &[7, 8, 9], &mut out);
         // 1 + 254 v / 2750: 1375 is the middle, 128; 1 to 3 are 1.09 to 1.28; 5.4 is 1.499.
         assert_eq!(out, [1, 1, 1, 128, 1, 1, 255, 1, 1, 7, 8, 9]);
-        Levels::IDENTITY.colours(&pixels, [0; 3], &mut out);
+        Levels::all(3, [0.0, 255.0], [0.0, 255.0]).colours(&pixels, &[0; 3], &mut out);
         assert_eq!(out[..9], [0, 1, 0, 255, 2, 0, 255, 3, 5]);
     }
 
     fn no_raster() -> impl Raster {
-        crate::imagery::raster::ImageRaster::new(crate::imagery::Rgb8::filled(1, 1, [0; 3]), "none")
+        crate::imagery::raster::ImageRaster::new(crate::imagery::Image8::filled(1, 1, [0; 3]), "none")
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backbones::swin::{MOST_PARAMETERS, SwinConfig};
+use crate::backbones::swin::{MOST_PARAMETERS, RGB_BANDS, SwinConfig};
 use crate::error::{Error, Result};
 
 /// Which branches are trained.
@@ -118,6 +118,12 @@ impl PrecoConfig {
     pub fn validate(&self) -> Result<()> {
         self.encoder.validate()?;
         let fail = |what: String| Err(Error::config(what));
+        if self.encoder.bands != RGB_BANDS {
+            return fail(format!(
+                "pre-training draws red, green and blue, the encoder has {} bands",
+                self.encoder.bands
+            ));
+        }
         let (stride, [height, width]) = (self.encoder.total_stride(), self.encoder.input);
         if !height.is_multiple_of(stride) || !width.is_multiple_of(stride) {
             let near = height.max(stride).next_multiple_of(stride);

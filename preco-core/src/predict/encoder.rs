@@ -6,7 +6,7 @@ use super::view;
 use crate::backbones::swin::{Keep, Swin, SwinConfig, Tape};
 use crate::backend::cpu::Cpu;
 use crate::error::Result;
-use crate::imagery::Rgb8;
+use crate::imagery::Image8;
 use crate::nn::Pass;
 use crate::nn::params::Layout;
 use crate::spec::{ModelSpec, Preprocess};
@@ -61,7 +61,7 @@ impl Encoder {
 
     /// Values of an input.
     pub fn input_len(&self) -> usize {
-        3 * self.preprocess.size[0] * self.preprocess.size[1]
+        self.preprocess.bands.len() * self.preprocess.size[0] * self.preprocess.size[1]
     }
 
     /// Rows, columns and channels of the map of stage `stage`, counted from 0; nothing where there is no such stage.
@@ -79,7 +79,7 @@ impl Encoder {
     ///
     /// # Errors
     /// Where the image cannot be resized.
-    pub fn embed(&self, image: &Rgb8) -> Result<Vec<f32>> {
+    pub fn embed(&self, image: &Image8) -> Result<Vec<f32>> {
         let mut input = vec![0.0; self.input_len()];
         self.to_input(&view(image, &self.preprocess)?, &mut input);
         Ok(self.pooled(&input))
@@ -89,7 +89,7 @@ impl Encoder {
     ///
     /// # Errors
     /// As [`Encoder::embed`].
-    pub fn embed_all(&self, images: &[Rgb8]) -> Result<Vec<Vec<f32>>> {
+    pub fn embed_all(&self, images: &[Image8]) -> Result<Vec<Vec<f32>>> {
         let mut embeddings = Vec::with_capacity(images.len());
         for batch in images.chunks(BATCH) {
             let mut inputs = vec![0.0; self.input_len() * batch.len()];
@@ -105,7 +105,7 @@ impl Encoder {
     ///
     /// # Panics
     /// Where it is of another size, or `input` not of [`Encoder::input_len`].
-    pub fn to_input(&self, image: &Rgb8, input: &mut [f32]) {
+    pub fn to_input(&self, image: &Image8, input: &mut [f32]) {
         assert_eq!([image.height(), image.width()], self.preprocess.size, "an image of the model's size");
         self.preprocess.normalise.to_tensor(image, input);
     }
@@ -177,10 +177,10 @@ mod tests {
         Encoder::new(&spec, &Preprocess::imagenet([64, 64]), Cpu::new(Level::detect()), load).expect("encoder")
     }
 
-    fn images(count: usize) -> Vec<Rgb8> {
+    fn images(count: usize) -> Vec<Image8> {
         let image = |at| {
             let mut stream = Stream::new(5, "images", 0, at as u64);
-            Rgb8::new(64, 64, (0..3 * 64 * 64).map(|_| stream.below(256) as u8).collect())
+            Image8::rgb(64, 64, (0..3 * 64 * 64).map(|_| stream.below(256) as u8).collect())
         };
         (0..count).map(image).collect()
     }

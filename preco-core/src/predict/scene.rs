@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Grid, view};
 use crate::error::Result;
 use crate::imagery::raster::{Pixels, Raster, Window};
-use crate::imagery::{Levels, Rgb8, Stretch, choose_bands, resize};
+use crate::imagery::{Image8, Levels, Stretch, choose_bands, resize};
 use crate::spec::Preprocess;
 
 /// Pixels that are read at once, about.
@@ -14,16 +14,16 @@ const AT_ONCE_PX: usize = 1 << 20;
 /// A scene as a model sees it.
 pub struct Scene {
     raster: Arc<dyn Raster>,
-    bands: [usize; 3],
+    bands: Vec<usize>,
     levels: Levels,
     preprocess: Preprocess,
-    fill: [u8; 3],
+    fill: Vec<u8>,
 }
 
 /// A tile's colours at the model's size, and how much of it holds data.
 pub struct SceneTile {
     /// At the model's size; pixels without data have the mean colour.
-    pub image: Rgb8,
+    pub image: Image8,
     /// The share of the tile's pixels that hold data; those beyond the edge hold none.
     pub valid: f64,
 }
@@ -39,10 +39,9 @@ impl Scene {
         bands: Option<&[usize]>,
         stretch: Stretch,
     ) -> Result<Self> {
-        let chosen = choose_bands(raster.info(), &preprocess.bands, bands)?;
-        let bands = [chosen[0], chosen[1], chosen[2]];
-        let levels = stretch.levels(&*raster, bands)?;
-        let fill = preprocess.normalise.mean.map(|mean| (255.0 * mean).round() as u8);
+        let bands = choose_bands(raster.info(), &preprocess.bands, bands)?;
+        let levels = stretch.levels(&*raster, &bands)?;
+        let fill = preprocess.normalise.fill();
         Ok(Self { raster, bands, levels, preprocess: preprocess.clone(), fill })
     }
 
@@ -56,29 +55,29 @@ impl Scene {
         &self.levels
     }
 
-    /// The colours of a window, which may reach beyond the edge, and the share of it that holds data.
+    /// The bytes of a window, which may reach beyond the edge, and the share of it that holds data.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn colours(&self, window: Window) -> Result<(Rgb8, f64)> {
+    pub fn colours(&self, window: Window) -> Result<(Image8, f64)> {
         let info = self.raster.info();
         let inside = window.within(info.width, info.height);
-        let mut image = vec![0; 3 * window.area()];
-        image.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&self.fill));
+        let bands = self.bands.len();
+        let mut image = self.fill.repeat(window.area());
         let mut valid = 0;
         let mut colours = Vec::new();
         // Numbers take five times the room of colours: a large window is read in pieces.
         for piece in inside.bands(AT_ONCE_PX / inside.width.max(1)).filter(|piece| piece.area() > 0) {
             let pixels = Pixels::read(&*self.raster, piece, &self.bands)?;
             valid += pixels.valid.iter().filter(|&&valid| valid).count();
-            colours.resize(3 * piece.area(), 0);
-            self.levels.colours(&pixels, self.fill, &mut colours);
-            let rows = image.chunks_exact_mut(3 * window.width).skip(piece.y - window.y);
-            for (row, out) in colours.chunks_exact(3 * piece.width).zip(rows) {
+            colours.resize(bands * piece.area(), 0);
+            self.levels.colours(&pixels, &self.fill, &mut colours);
+            let rows = image.chunks_exact_mut(bands * window.width).skip(piece.y - window.y);
+            for (row, out) in colours.chunks_exact(bands * piece.width).zip(rows) {
                 out[..row.len()].copy_from_slice(row);
             }
         }
-        Ok((Rgb8::new(window.width, window.height, image), valid as f64 / window.area().max(1) as f64))
+        Ok((Image8::new(window.width, window.height, bands, image), valid as f64 / window.area().max(1) as f64))
     }
 
     /// The whole scene as one image: its [`view()`].

@@ -145,7 +145,7 @@ mod tests {
     use crate::backbones::swin::SwinConfig;
     use crate::backend::cpu::Cpu;
     use crate::error::Error;
-    use crate::imagery::Rgb8;
+    use crate::imagery::Image8;
     use crate::nn::params::Layout;
     use crate::simd::Level;
     use crate::spec::{ModelSpec, Preprocess};
@@ -168,7 +168,7 @@ mod tests {
             (_, 0) => 0.25,
             _ => 1.0,
         };
-        Ok(SceneTile { image: Rgb8::filled(32, 32, [at as u8, 255 - at as u8, 90]), valid })
+        Ok(SceneTile { image: Image8::filled(32, 32, [at as u8, 255 - at as u8, 90]), valid })
     }
 
     fn all(tiles: Range<usize>, readers: usize, least_valid: f64) -> Vec<(usize, Option<Vec<f32>>)> {

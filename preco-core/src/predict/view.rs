@@ -1,14 +1,14 @@
 //! An image as evaluation sees it: the largest centred part of the input's shape, resized. No randomness.
 
 use crate::error::Result;
-use crate::imagery::{Rgb8, resize_box};
+use crate::imagery::{Image8, resize_box};
 use crate::spec::Preprocess;
 
 /// The view of `image`.
 ///
 /// # Errors
 /// Where it cannot be resized.
-pub fn view(image: &Rgb8, preprocess: &Preprocess) -> Result<Rgb8> {
+pub fn view(image: &Image8, preprocess: &Preprocess) -> Result<Image8> {
     let [height, width] = preprocess.size.map(|side| side as f32);
     let (have_width, have_height) = (image.width() as f32, image.height() as f32);
     let scale = (have_width / width).min(have_height / height);
@@ -24,11 +24,11 @@ mod tests {
 
     #[test]
     fn the_middle_of_a_wide_image_is_seen() {
-        let mut image = Rgb8::filled(12, 4, [9, 9, 9]);
+        let mut image = Image8::filled(12, 4, [9, 9, 9]);
         for (x, y) in (4..8).flat_map(|x| (0..4).map(move |y| (x, y))) {
             image.set(x, y, [200, 100, 50]);
         }
         let seen = view(&image, &Preprocess::imagenet([4, 4])).expect("view");
-        assert_eq!(seen, Rgb8::filled(4, 4, [200, 100, 50]));
+        assert_eq!(seen, Image8::filled(4, 4, [200, 100, 50]));
     }
 }

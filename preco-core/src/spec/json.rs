@@ -78,8 +78,8 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Values as people wrote them: 0.485 and not the nearest f32's 0.4850000143051147.
-pub(super) fn decimals(values: [f32; 3]) -> [f64; 3] {
-    values.map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(value)))
+pub(super) fn decimals(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.to_string().parse().unwrap_or_else(|_| f64::from(value))).collect()
 }
 
 /// `value` with line breaks.

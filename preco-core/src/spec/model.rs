@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::json::{self, Document};
-use crate::backbones::swin::{EdgePolicy, SwinConfig};
+use crate::backbones::swin::{EdgePolicy, RGB_BANDS, SwinConfig};
 use crate::error::Result;
 use crate::preco::PrecoConfig;
 
@@ -127,12 +127,12 @@ impl ModelSpec {
             "model_args": model_args(swin),
             "pretrained_cfg": {
                 "tag": "preco_rs",
-                "input_size": [3, swin.input[0], swin.input[1]],
+                "input_size": [swin.bands, swin.input[0], swin.input[1]],
                 "fixed_input_size": true,
                 "interpolation": preprocess.interpolation,
                 "crop_pct": 1.0,
-                "mean": json::decimals(preprocess.normalise.mean),
-                "std": json::decimals(preprocess.normalise.std),
+                "mean": json::decimals(&preprocess.normalise.mean),
+                "std": json::decimals(&preprocess.normalise.std),
                 "num_classes": self.classes,
                 "pool_size": swin.grid(swin.input, swin.stages() - 1),
                 "first_conv": "patch_embed.proj",
@@ -170,6 +170,9 @@ fn model_args(swin: &SwinConfig) -> Map<String, Value> {
         "mlp_ratio": swin.mlp_ratio,
     });
     let mut arguments = sizes.as_object().cloned().unwrap_or_default();
+    if swin.bands != RGB_BANDS {
+        arguments.insert("in_chans".to_owned(), json!(swin.bands));
+    }
     if swin.edge_policy == EdgePolicy::TimmAlwaysPartition {
         arguments.insert("always_partition".to_owned(), json!(true));
     }

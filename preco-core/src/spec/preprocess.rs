@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::json::{self, Document};
-use crate::backbones::swin::MOST_SIDE_PX;
+use crate::backbones::swin::{MOST_BANDS, MOST_SIDE_PX};
 use crate::error::Result;
 use crate::imagery::{Filter, Normalise};
 
@@ -76,8 +76,14 @@ impl Preprocess {
         if read.size.iter().any(|&side| side > MOST_SIDE_PX) {
             return Err(file.wrong("size", format!("{:?} has a side of more than {MOST_SIDE_PX} pixels", read.size)));
         }
-        if read.bands.len() != 3 {
-            return Err(file.wrong("bands", format!("are {}, this program reads 3", read.bands.len())));
+        let (bands, means, deviations) = (read.bands.len(), read.normalise.mean.len(), read.normalise.std.len());
+        if !(1..=MOST_BANDS).contains(&bands) {
+            return Err(file.wrong("bands", format!("are {bands}; from 1 to {MOST_BANDS} are read")));
+        }
+        for (field, count) in [("image_mean", means), ("image_std", deviations)] {
+            if count != bands {
+                return Err(file.wrong(field, format!("has {count} numbers for {bands} bands")));
+            }
         }
         if !(read.range[0] < read.range[1] && read.rescale_factor().is_normal()) {
             return Err(file.wrong("value_range", format!("{:?} is empty or too wide", read.range)));
@@ -118,8 +124,8 @@ impl Preprocess {
             "do_rescale": true,
             "rescale_factor": self.rescale_factor(),
             "do_normalize": true,
-            "image_mean": json::decimals(self.normalise.mean),
-            "image_std": json::decimals(self.normalise.std),
+            "image_mean": json::decimals(&self.normalise.mean),
+            "image_std": json::decimals(&self.normalise.std),
             "bands": self.bands,
             "value_range": self.range,
         })
@@ -158,12 +164,14 @@ mod tests {
         let cases = [
             ("resample", json!(0), "resample: is 0"),
             ("image_std", json!([0.2, 0.0, 0.2]), "image_std"),
-            ("image_mean", json!([0.5]), "image_mean: [0.5] cannot be used"),
+            ("image_mean", json!([0.5]), "image_mean: has 1 numbers for 3 bands"),
+            ("image_mean", json!("grey"), "image_mean: \"grey\" cannot be used"),
             ("image_mean", json!([1e300, 0.0, 0.0]), "image_mean: [inf, 0.0, 0.0]"),
             ("image_std", json!([1e-45, 1.0, 1.0]), "gives no numbers"),
             ("value_range", json!([-1e308, 1e308]), "value_range: [-1e308, 1e308] is empty or too wide"),
             ("size", json!({"height": 16_385, "width": 4}), "a side of more than 16384"),
-            ("bands", json!(["red"]), "bands: are 1"),
+            ("bands", json!([]), "bands: are 0"),
+            ("bands", json!(["red"]), "image_mean: has 3 numbers for 1 bands"),
             ("rescale_factor", json!(1.0), "rescale_factor: is 1.0, but value_range says"),
             ("do_rescale", json!(false), "do_rescale: is false"),
             ("size", json!({"height": 0, "width": 4}), "size"),

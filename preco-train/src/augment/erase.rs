@@ -51,7 +51,7 @@ impl Erasing {
         let Some(hole) = law.attempt(sample.image.width(), sample.image.height(), stream) else { return };
         for y in hole.top..hole.top + hole.height {
             for x in hole.left..hole.left + hole.width {
-                sample.image.set(x, y, [0; 3].map(|_: u8| stream.below(256) as u8));
+                sample.image.pixel_mut(x, y).fill_with(|| stream.below(256) as u8);
                 if let Some(mask) = &mut sample.mask {
                     mask.data[y * mask.width + x] = IGNORE;
                 }

@@ -3,7 +3,7 @@
 //! Images are resized with bilinear antialiasing, planes by the pixel under each centre. Boxes are clipped to the image;
 //! what keeps less than a stated share of its area, or of its pixels, is dropped.
 
-use preco_core::imagery::{Filter, Rgb8, resize};
+use preco_core::imagery::{Filter, Image8, resize};
 
 use crate::error::Result;
 use crate::sample::{IGNORE, Instance, LabelledBox, Plane, Sample};
@@ -33,7 +33,11 @@ pub fn cut(sample: &Sample, window: Window, fill: [u8; 3], min_visible: f32) -> 
     };
     let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
     let plane = |from: &Plane, beyond: u8| from.gathered(width, height, beyond, inside);
-    let data = places().flat_map(|(x, y)| inside(x, y).map_or(fill, |(x, y)| sample.image.get(x, y))).collect();
+    let bands = sample.image.bands();
+    // Of other bands than colours, what lies beyond is black.
+    let fill: Vec<u8> = (0..bands).map(|band| if bands == 3 { fill[band] } else { 0 }).collect();
+    let pixel = |(x, y)| inside(x, y).map_or(&fill[..], |(x, y)| sample.image.pixel(x, y));
+    let data = places().flat_map(pixel).copied().collect();
     let boxes = sample.boxes.iter().filter_map(|old| {
         let [x0, y0, x1, y1] = old.xyxy;
         let (dx, dy) = (left as f32, top as f32);
@@ -52,7 +56,7 @@ pub fn cut(sample: &Sample, window: Window, fill: [u8; 3], min_visible: f32) -> 
         (left > 0 && left as f32 >= min_visible * before as f32).then_some(Instance { class: old.class, pixels })
     });
     Sample {
-        image: Rgb8::new(width, height, data),
+        image: Image8::new(width, height, bands, data),
         label: sample.label.clone(),
         mask: sample.mask.as_ref().map(|mask| plane(mask, IGNORE)),
         boxes: boxes.collect(),
@@ -122,9 +126,9 @@ fn moved(
 ) -> Sample {
     let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
     let plane = |old: &Plane| old.gathered(width, height, 0, |x, y| Some(from(x, y)));
-    let data = places().map(|(x, y)| from(x, y)).flat_map(|(x, y)| sample.image.get(x, y)).collect();
+    let data = places().map(|(x, y)| from(x, y)).flat_map(|(x, y)| sample.image.pixel(x, y)).copied().collect();
     Sample {
-        image: Rgb8::new(width, height, data),
+        image: Image8::new(width, height, sample.image.bands(), data),
         label: sample.label.clone(),
         mask: sample.mask.as_ref().map(plane),
         boxes: sample.boxes.iter().map(|old| LabelledBox { xyxy: to(old.xyxy), ..old.clone() }).collect(),
@@ -150,7 +154,7 @@ pub(super) mod tests {
         let scene = SceneGenerator::new(3, 48, 9).scene(index);
         let data = scene.mask.iter().flat_map(|class| [10 * class, 255 - class, 7]).collect();
         let sample = Sample {
-            image: Rgb8::new(48, 48, data),
+            image: Image8::rgb(48, 48, data),
             label: scene.one_hot(),
             mask: Some(scene.classes_of_pixels()),
             boxes: scene.labelled_boxes(),
@@ -212,14 +216,14 @@ pub(super) mod tests {
     fn a_turn_goes_counter_clockwise() {
         // a b        b d
         // c d   →    a c
-        let image = Rgb8::new(2, 2, vec![1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
-        let first = |image: &Rgb8| image.data().chunks(3).map(|pixel| pixel[0]).collect::<Vec<_>>();
+        let image = Image8::rgb(2, 2, vec![1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+        let first = |image: &Image8| image.data().chunks(3).map(|pixel| pixel[0]).collect::<Vec<_>>();
         assert_eq!(first(&turn(&Sample::from(image)).image), [2, 4, 1, 3]);
     }
 
     #[test]
     fn a_window_beyond_the_image_pads_and_drops_what_is_hardly_seen() {
-        let mut sample = Sample::from(Rgb8::filled(10, 6, [50; 3]));
+        let mut sample = Sample::from(Image8::filled(10, 6, [50; 3]));
         sample.mask = Some(Plane::filled(10, 6, 4));
         let object = |xyxy| LabelledBox { xyxy, class: 1, is_difficult: true };
         sample.boxes = vec![object([0.0, 0.0, 4.0, 4.0]), object([6.0, 1.0, 10.0, 5.0])];

@@ -34,7 +34,7 @@ impl Mix {
     /// Mixes a batch in place; returns λ, the share of itself that each image keeps.
     ///
     /// # Shapes
-    /// images `(n, 3, height, width)`; a label of equal length for each image.
+    /// images `(n, bands, height, width)`; a label of equal length for each image.
     ///
     /// # Randomness
     /// `stream`: the coin where both are on, λ, and for CutMix the centre of the rectangle.
@@ -48,8 +48,13 @@ impl Mix {
         mut labels: Vec<&mut Vec<f32>>,
         stream: &mut Stream,
     ) -> f64 {
-        let (n, len) = (labels.len(), 3 * height * width);
-        assert_eq!(images.len(), n * len, "{n} labels for {} values", images.len());
+        let n = labels.len();
+        let len = images.len() / n.max(1);
+        assert!(
+            images.len() == n * len && len.is_multiple_of(height * width),
+            "{n} labels for {} values",
+            images.len()
+        );
         let cuts = match (self.mixup > 0.0, self.cutmix > 0.0) {
             (false, false) => return 1.0,
             (true, true) => stream.chance(0.5),
@@ -103,7 +108,7 @@ impl Hole {
     }
 
     fn swap(&self, one: &mut [f32], other: &mut [f32], height: usize, width: usize) {
-        for band in 0..3 {
+        for band in 0..one.len() / (height * width) {
             for row in self.rows.clone() {
                 let start = (band * height + row) * width;
                 let range = start + self.columns.start..start + self.columns.end;

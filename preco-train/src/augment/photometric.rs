@@ -1,6 +1,6 @@
 //! Changes of colour that leave geometry alone, as torchvision's and Pillow's.
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl Photometric {
     ///
     /// # Randomness
     /// `stream`: the order, then one number for each change.
-    pub fn apply(&self, image: &Rgb8, stream: &mut Stream) -> Rgb8 {
+    pub fn apply(&self, image: &Image8, stream: &mut Stream) -> Image8 {
         let mut order = [0, 1, 2, 3];
         stream.shuffle(&mut order);
         let mut factor = |strength: f64| stream.between((1.0 - strength).max(0.0), 1.0 + strength) as f32;
@@ -60,12 +60,12 @@ impl Photometric {
 }
 
 /// Every value times `factor`.
-pub(super) fn brightness(image: &Rgb8, factor: f32) -> Rgb8 {
+pub(super) fn brightness(image: &Image8, factor: f32) -> Image8 {
     each(image, |pixel| pixel.map(|value| byte(factor * f32::from(value))))
 }
 
 /// Values at `factor` times their distance from the mean grey.
-pub(super) fn contrast(image: &Rgb8, factor: f32) -> Rgb8 {
+pub(super) fn contrast(image: &Image8, factor: f32) -> Image8 {
     let pixels = image.data().chunks_exact(3);
     let sum: f64 = pixels.map(|pixel| f64::from(grey([pixel[0], pixel[1], pixel[2]]).round())).sum();
     let mean = (sum / (image.data().len() / 3).max(1) as f64).round() as f32;
@@ -73,7 +73,7 @@ pub(super) fn contrast(image: &Rgb8, factor: f32) -> Rgb8 {
 }
 
 /// Values at `factor` times their distance from the pixel's grey.
-pub(super) fn saturation(image: &Rgb8, factor: f32) -> Rgb8 {
+pub(super) fn saturation(image: &Image8, factor: f32) -> Image8 {
     each(image, |pixel| {
         let own = grey(pixel).round();
         pixel.map(|value| byte(own + factor * (f32::from(value) - own)))
@@ -81,7 +81,7 @@ pub(super) fn saturation(image: &Rgb8, factor: f32) -> Rgb8 {
 }
 
 /// Colours turned by `turns` of the colour circle, at the same saturation and value (HSV).
-fn hue(image: &Rgb8, turns: f32) -> Rgb8 {
+fn hue(image: &Image8, turns: f32) -> Image8 {
     if turns == 0.0 {
         return image.clone();
     }
@@ -117,24 +117,24 @@ fn byte(value: f32) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-fn each(image: &Rgb8, change: impl Fn([u8; 3]) -> [u8; 3]) -> Rgb8 {
+fn each(image: &Image8, change: impl Fn([u8; 3]) -> [u8; 3]) -> Image8 {
     let data = image.data().chunks_exact(3).flat_map(|pixel| change([pixel[0], pixel[1], pixel[2]])).collect();
-    Rgb8::new(image.width(), image.height(), data)
+    Image8::rgb(image.width(), image.height(), data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn one(pixel: [u8; 3]) -> Rgb8 {
-        Rgb8::filled(1, 1, pixel)
+    fn one(pixel: [u8; 3]) -> Image8 {
+        Image8::filled(1, 1, pixel)
     }
 
     #[test]
     fn each_change_does_what_its_formula_says() {
         assert_eq!(brightness(&one([100, 200, 7]), 1.5), one([150, 255, 11]));
         // Grey of (10, 10, 10) and (110, 110, 110) is 60 in the mean: at half the contrast 35 and 85.
-        let two = Rgb8::new(2, 1, vec![10, 10, 10, 110, 110, 110]);
+        let two = Image8::rgb(2, 1, vec![10, 10, 10, 110, 110, 110]);
         assert_eq!(contrast(&two, 0.5).data(), [35, 35, 35, 85, 85, 85]);
         // Grey of (200, 100, 0): 59.8 + 58.7 = 118.5, 119 after rounding half away.
         assert_eq!(saturation(&one([200, 100, 0]), 0.0), one([119; 3]));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn strength_zero_changes_nothing_and_strengths_change_something() {
-        let image = Rgb8::new(4, 4, (0..48).map(|i| (i * 5) as u8).collect());
+        let image = Image8::rgb(4, 4, (0..48).map(|i| (i * 5) as u8).collect());
         assert_eq!(Photometric::default().apply(&image, &mut Stream::new(1, "augment", 0, 0)), image);
         let strong = Photometric { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
         let seen = |index| strong.apply(&image, &mut Stream::new(1, "augment", 0, index));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use preco_core::imagery::{MAX_PIXELS, Rgb8};
+use preco_core::imagery::{Image8, MAX_PIXELS};
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -183,8 +183,8 @@ impl Transform {
                 let sample = resized(&sample, scaled)?;
                 cut(&sample, window(&sample, size, stream), fill, min_visible)
             }
-            Self::Photometric(law) => recoloured(sample, |image| law.apply(image, stream)),
-            Self::RandAugment(law) => recoloured(sample, |image| law.apply(image, stream)),
+            Self::Photometric(law) => recoloured(sample, self.name(), |image| law.apply(image, stream))?,
+            Self::RandAugment(law) => recoloured(sample, self.name(), |image| law.apply(image, stream))?,
             Self::Erasing(law) => {
                 let mut sample = sample.into_owned();
                 law.apply(&mut sample, stream);
@@ -195,9 +195,15 @@ impl Transform {
 }
 
 /// The sample with another picture.
-fn recoloured(sample: Cow<'_, Sample>, recolour: impl FnOnce(&Rgb8) -> Rgb8) -> Sample {
+fn recoloured(sample: Cow<'_, Sample>, name: &str, recolour: impl FnOnce(&Image8) -> Image8) -> Result<Sample> {
+    if sample.image.bands() != 3 {
+        let bands = sample.image.bands();
+        return Err(Error::config(format!(
+            "augment {name} changes colours, images of {bands} bands have none: leave it out"
+        )));
+    }
     let image = recolour(&sample.image);
-    Sample { image, ..sample.into_owned() }
+    Ok(Sample { image, ..sample.into_owned() })
 }
 
 /// A window of `size` within the sample, or around it where the sample is smaller.
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn flips_come_as_often_as_asked_in_both_directions() {
-        let image = preco_core::imagery::Rgb8::new(2, 2, vec![1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+        let image = preco_core::imagery::Image8::rgb(2, 2, vec![1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
         let law = Pipeline(vec![Transform::Flip { horizontal: 0.5, vertical: 0.25 }]);
         let mut corners = [0i32; 5];
         for index in 0..800 {
@@ -308,7 +314,7 @@ mod tests {
     #[test]
     fn half_the_pretraining_views_are_flipped_and_none_upside_down() {
         let ramp = (0..200).flat_map(|y| (0..200).flat_map(move |x| [x as u8, y as u8, 7])).collect();
-        let ramp = Sample::from(Rgb8::new(200, 200, ramp));
+        let ramp = Sample::from(Image8::rgb(200, 200, ramp));
         let mut flipped = 0;
         for index in 0..400 {
             let view = applied(&Pipeline::pretraining([16, 24]), ramp.clone(), 1, 0, index).image;
@@ -323,8 +329,8 @@ mod tests {
     #[test]
     fn one_pixel_is_enlarged_and_no_pixel_is_an_error() {
         let views = Pipeline::pretraining([8, 8]);
-        let view = applied(&views, Sample::from(Rgb8::filled(1, 1, [1, 2, 3])), 1, 0, 0);
-        assert_eq!(view.image, Rgb8::filled(8, 8, [1, 2, 3]));
-        assert!(views.apply(Cow::Owned(Sample::from(Rgb8::new(0, 0, vec![]))), 1, 0, 0).is_err());
+        let view = applied(&views, Sample::from(Image8::filled(1, 1, [1, 2, 3])), 1, 0, 0);
+        assert_eq!(view.image, Image8::filled(8, 8, [1, 2, 3]));
+        assert!(views.apply(Cow::Owned(Sample::from(Image8::rgb(0, 0, vec![]))), 1, 0, 0).is_err());
     }
 }

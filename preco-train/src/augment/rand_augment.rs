@@ -3,7 +3,7 @@
 //! Only operations that leave geometry alone: turns, flips and scales have transforms of their own, which move masks and
 //! boxes along. Strength 10 is the strongest; each is drawn from a normal around `magnitude`.
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ impl RandAugment {
     ///
     /// # Randomness
     /// `stream`: for each operation which, how strong (a normal, two numbers) and in which direction.
-    pub fn apply(&self, image: &Rgb8, stream: &mut Stream) -> Rgb8 {
+    pub fn apply(&self, image: &Image8, stream: &mut Stream) -> Image8 {
         (0..self.operations).fold(image.clone(), |image, _| {
             let operation = stream.below(OPERATIONS);
             let strength = (self.magnitude + self.deviation * stream.normal()).clamp(0.0, STRONGEST) / STRONGEST;
@@ -73,18 +73,18 @@ impl RandAugment {
 }
 
 /// Only the highest `bits` of each value.
-fn posterise(image: &Rgb8, bits: u32) -> Rgb8 {
+fn posterise(image: &Image8, bits: u32) -> Image8 {
     let keep = !(0xffu32 >> bits) as u8;
     each(image, |_, value| value & keep)
 }
 
 /// Values from `threshold` on inverted.
-fn solarise(image: &Rgb8, threshold: u32) -> Rgb8 {
+fn solarise(image: &Image8, threshold: u32) -> Image8 {
     each(image, |_, value| if u32::from(value) >= threshold { 255 - value } else { value })
 }
 
 /// Each band stretched so that it reaches from 0 to 255; a band of one value stays.
-fn stretch(image: &Rgb8) -> Rgb8 {
+fn stretch(image: &Image8) -> Image8 {
     let band = |at: usize| image.data().iter().skip(at).step_by(3).copied();
     let ranges = [0, 1, 2].map(|at| (band(at).min().unwrap_or(0), band(at).max().unwrap_or(0)));
     each(image, |band, value| {
@@ -96,9 +96,9 @@ fn stretch(image: &Rgb8) -> Rgb8 {
     })
 }
 
-fn each(image: &Rgb8, change: impl Fn(usize, u8) -> u8) -> Rgb8 {
+fn each(image: &Image8, change: impl Fn(usize, u8) -> u8) -> Image8 {
     let data = image.data().iter().enumerate().map(|(at, value)| change(at % 3, *value)).collect();
-    Rgb8::new(image.width(), image.height(), data)
+    Image8::rgb(image.width(), image.height(), data)
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn operations_do_what_their_names_say() {
-        let image = Rgb8::new(2, 1, vec![0b1011_0111, 50, 9, 100, 150, 9]);
+        let image = Image8::rgb(2, 1, vec![0b1011_0111, 50, 9, 100, 150, 9]);
         assert_eq!(posterise(&image, 4).data(), [0b1011_0000, 48, 0, 96, 144, 0]);
         assert_eq!(posterise(&image, 8), image);
         assert_eq!(solarise(&image, 100).data(), [72, 50, 9, 155, 105, 9]);
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn strength_zero_still_stretches_and_nothing_moves() {
-        let image = Rgb8::new(8, 8, (0..192).map(|i| (i % 97) as u8).collect());
+        let image = Image8::rgb(8, 8, (0..192).map(|i| (i % 97) as u8).collect());
         let law = RandAugment::default();
-        let seen: Vec<Rgb8> = (0..40).map(|i| law.apply(&image, &mut Stream::new(1, "augment", 0, i))).collect();
+        let seen: Vec<Image8> = (0..40).map(|i| law.apply(&image, &mut Stream::new(1, "augment", 0, i))).collect();
         assert!(seen.iter().filter(|other| **other != image).count() > 25);
         // A change of colour maps equal pixels to equal pixels wherever they stand.
         for other in &seen {

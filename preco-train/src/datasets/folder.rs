@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use preco_core::imagery::{IMAGE_EXTENSIONS, ImageInfo, Rgb8, decode, probe};
+use preco_core::imagery::{IMAGE_EXTENSIONS, Image8, ImageInfo, decode, probe};
 use preco_core::rng::fnv1a64;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -173,7 +173,7 @@ impl ImageSource for ImageFolder {
         self.files.len()
     }
 
-    fn image(&self, index: usize) -> Result<Rgb8> {
+    fn image(&self, index: usize) -> Result<Image8> {
         Ok(decode(&self.path(index))?)
     }
 

@@ -55,7 +55,7 @@ pub struct LoaderConfig {
 /// What one step sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `(N, 3, H, W)`, normalised.
+    /// `(N, bands, H, W)`, normalised.
     pub images: Vec<f32>,
     /// The labels of each image.
     pub targets: Vec<Target>,
@@ -99,7 +99,9 @@ impl Loader {
             )));
         }
         let [height, width] = config.size;
-        let view = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(3 * size_of::<f32>()));
+        let view = height
+            .checked_mul(width)
+            .and_then(|pixels| pixels.checked_mul(config.normalise.bands() * size_of::<f32>()));
         if view.is_none_or(|bytes| bytes == 0 || config.batch > isize::MAX as usize / bytes) {
             return Err(Error::config(format!("a batch of {} views of {width}x{height} fits no memory", config.batch)));
         }
@@ -191,7 +193,7 @@ impl Maker {
         let LoaderConfig { batch, seed, size, normalise, mix, .. } = &self.config;
         let order = self.order(step / self.steps_per_epoch());
         let first = (step % self.steps_per_epoch()) as usize * batch;
-        let length = 3 * size[0] * size[1];
+        let length = normalise.bands() * size[0] * size[1];
         let mut images = vec![0.0; length * batch];
         let (mut targets, mut indices) = (Vec::with_capacity(*batch), Vec::with_capacity(*batch));
         let mut unreadable = Vec::new();
@@ -209,7 +211,10 @@ impl Maker {
 
     /// The sample as training sees it.
     fn view<'a>(&self, index: usize, sample: &'a Sample, step: u64, slot: u64) -> Result<Cow<'a, Sample>> {
-        let LoaderConfig { pipeline, seed, size: [height, width], .. } = &self.config;
+        let LoaderConfig { pipeline, seed, size: [height, width], normalise, .. } = &self.config;
+        if sample.image.bands() != normalise.bands() {
+            return Err(Error::bands(&self.source.name(index), sample.image.bands(), normalise.bands()));
+        }
         let view = pipeline.apply(Cow::Borrowed(sample), *seed, step, slot)?;
         let (have_width, have_height) = (view.image.width(), view.image.height());
         if (have_width, have_height) != (*width, *height) {

@@ -11,7 +11,7 @@ mod statistics;
 mod subset;
 mod survey;
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use preco_core::rng::fnv1a64;
 
 pub(crate) use folder::first_few;
@@ -43,7 +43,7 @@ pub trait ImageSource: Sync {
     ///
     /// # Panics
     /// Where `index` is not below [`ImageSource::len`].
-    fn image(&self, index: usize) -> Result<Rgb8>;
+    fn image(&self, index: usize) -> Result<Image8>;
 
     /// The class of the image at `index`, an index into [`ImageSource::classes`]; `None` where it has none.
     fn label(&self, index: usize) -> Option<usize>;

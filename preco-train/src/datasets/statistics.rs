@@ -1,6 +1,6 @@
 //! Means and deviations of a data set's colours.
 
-use preco_core::imagery::Normalise;
+use preco_core::imagery::{Image8, Normalise};
 use rayon::prelude::*;
 
 use super::ImageSource;
@@ -24,9 +24,9 @@ pub fn mean_std(source: &dyn ImageSource, sample: usize) -> Result<Normalise> {
     }
     let sums: Vec<Sums> = (0..count)
         .into_par_iter()
-        .map(|at| Ok(Sums::of(source.image((at as u128 * len as u128 / count as u128) as usize)?.data())))
+        .map(|at| Ok(Sums::of(&source.image((at as u128 * len as u128 / count as u128) as usize)?)))
         .collect::<Result<_>>()?;
-    let mut total = Sums::default();
+    let mut total = Sums::none(sums[0].values.len());
     for sums in &sums {
         total.add(sums);
     }
@@ -34,17 +34,20 @@ pub fn mean_std(source: &dyn ImageSource, sample: usize) -> Result<Normalise> {
 }
 
 /// Sums over pixels, by band. A u64 holds the squares of 2.8e14 pixels.
-#[derive(Clone, Copy, Default)]
 struct Sums {
     pixels: u64,
-    values: [u64; 3],
-    squares: [u64; 3],
+    values: Vec<u64>,
+    squares: Vec<u64>,
 }
 
 impl Sums {
-    fn of(data: &[u8]) -> Self {
-        let mut sums = Self { pixels: data.len() as u64 / 3, ..Self::default() };
-        for pixel in data.chunks_exact(3) {
+    fn none(bands: usize) -> Self {
+        Self { pixels: 0, values: vec![0; bands], squares: vec![0; bands] }
+    }
+
+    fn of(image: &Image8) -> Self {
+        let mut sums = Self { pixels: (image.width() * image.height()) as u64, ..Self::none(image.bands()) };
+        for pixel in image.data().chunks_exact(image.bands()) {
             for (band, &value) in pixel.iter().enumerate() {
                 sums.values[band] += u64::from(value);
                 sums.squares[band] += u64::from(value).pow(2);
@@ -55,7 +58,7 @@ impl Sums {
 
     fn add(&mut self, other: &Self) {
         self.pixels += other.pixels;
-        for band in 0..3 {
+        for band in 0..self.values.len() {
             self.values[band] += other.values[band];
             self.squares[band] += other.squares[band];
         }
@@ -63,7 +66,6 @@ impl Sums {
 
     fn finish(&self) -> Normalise {
         let pixels = self.pixels.max(1) as f64;
-        let mean = self.values.map(|value| value as f64 / pixels);
         let deviation = |band: usize| {
             // n Σv² − (Σv)² in integers: the difference of two large floats would lose the digits that matter.
             let spread =
@@ -71,25 +73,23 @@ impl Sums {
             ((spread as f64).sqrt() / pixels).max(1.0)
         };
         Normalise {
-            mean: mean.map(|value| (value / 255.0) as f32),
-            std: std::array::from_fn(|band| (deviation(band) / 255.0) as f32),
+            mean: self.values.iter().map(|&value| (value as f64 / pixels / 255.0) as f32).collect(),
+            std: (0..self.values.len()).map(|band| (deviation(band) / 255.0) as f32).collect(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use preco_core::imagery::Rgb8;
-
     use super::*;
 
-    struct Made(Vec<Rgb8>);
+    struct Made(Vec<Image8>);
 
     impl ImageSource for Made {
         fn len(&self) -> usize {
             self.0.len()
         }
-        fn image(&self, index: usize) -> Result<Rgb8> {
+        fn image(&self, index: usize) -> Result<Image8> {
             Ok(self.0[index].clone())
         }
         fn label(&self, _: usize) -> Option<usize> {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn pixels_weigh_the_same_whatever_their_image() {
         // Red: 0 three times and 255 once, mean 1/4, deviation √3/4. Blue: constant.
-        let source = Made(vec![Rgb8::filled(3, 1, [0, 100, 9]), Rgb8::filled(1, 1, [255, 200, 9])]);
+        let source = Made(vec![Image8::filled(3, 1, [0, 100, 9]), Image8::filled(1, 1, [255, 200, 9])]);
         let found = mean_std(&source, 10).expect("statistics");
         let want = [0.25, 125.0 / 255.0, 9.0 / 255.0];
         assert!(found.mean.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_over_the_whole_set() {
-        let source = Made((0..10).map(|value| Rgb8::filled(1, 1, [value; 3])).collect());
+        let source = Made((0..10).map(|value| Image8::filled(1, 1, [value; 3])).collect());
         // Images 0 and 5.
         assert!((mean_std(&source, 2).expect("statistics").mean[0] - 2.5 / 255.0).abs() < 1e-7);
         assert!(mean_std(&source, 0).is_err());

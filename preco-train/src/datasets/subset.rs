@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 
 use super::ImageSource;
 use crate::error::Result;
@@ -32,7 +32,7 @@ impl ImageSource for Subset {
         self.indices.len()
     }
 
-    fn image(&self, index: usize) -> Result<Rgb8> {
+    fn image(&self, index: usize) -> Result<Image8> {
         self.source.image(self.indices[index])
     }
 

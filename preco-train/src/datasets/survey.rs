@@ -109,7 +109,7 @@ impl Range {
 
 #[cfg(test)]
 mod tests {
-    use preco_core::imagery::{Rgb8, write_jpeg, write_png};
+    use preco_core::imagery::{Image8, write_jpeg, write_png};
 
     use super::*;
     use crate::datasets::{Allow, Scan};
@@ -122,10 +122,10 @@ mod tests {
             std::fs::create_dir(path(class)).expect("folder");
         }
         for (name, width) in [("a/1.png", 8), ("a/2.png", 3), ("b/1.png", 40), ("top.png", 5)] {
-            write_png(&Rgb8::filled(width, 2, [9; 3]), &path(name)).expect("write");
+            write_png(&Image8::filled(width, 2, [9; 3]), &path(name)).expect("write");
         }
         // A JPEG under another name, the same cut off, and words.
-        write_jpeg(&Rgb8::filled(64, 7, [9; 3]), &path("b/2.png"), 90).expect("write");
+        write_jpeg(&Image8::filled(64, 7, [9; 3]), &path("b/2.png"), 90).expect("write");
         let whole = std::fs::read(path("b/2.png")).expect("read");
         std::fs::write(path("b/cut.jpg"), &whole[..whole.len() - 9]).expect("write");
         std::fs::write(path("a/words.jpg"), "words").expect("write");

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use preco_core::imagery::{Rgb8, encode_png};
+use preco_core::imagery::{Image8, encode_png};
 
 use crate::error::{Error, Result};
 use clock::Clock;
@@ -66,7 +66,7 @@ impl EventFile {
     ///
     /// # Errors
     /// [`Error::Io`] with the path, also for an image without pixels; the file then ends with its last whole record.
-    pub fn image(&mut self, step: u64, tag: &str, image: &Rgb8) -> Result<()> {
+    pub fn image(&mut self, step: u64, tag: &str, image: &Image8) -> Result<()> {
         let mut png = Vec::new();
         encode_png(image, &mut png).map_err(|source| failed(&self.path, source))?;
         self.write(step, &Event::Image { tag, size: [image.width(), image.height()], png: &png })
@@ -198,7 +198,7 @@ mod tests {
         assert!(error.starts_with(&format!("cannot read {}: ", missing.display())), "{error}");
         let mut events = EventFile::create(folder.path(), None).expect("create");
         let before = std::fs::read(events.path()).expect("read");
-        let error = events.image(1, "a", &Rgb8::filled(0, 2, [0; 3])).expect_err("no pixels").to_string();
+        let error = events.image(1, "a", &Image8::filled(0, 2, [0; 3])).expect_err("no pixels").to_string();
         assert!(error.contains("tfevents") && error.ends_with("a PNG cannot hold 0x2 pixels"), "{error}");
         assert_eq!(std::fs::read(events.path()).expect("read"), before);
     }

@@ -3,7 +3,7 @@
 //! Coordinates are pixels from the upper left corner; whatever falls outside is cut off.
 
 use super::text;
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 
 /// Which point of a text its position names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +19,17 @@ pub enum Anchor {
 /// A picture being drawn.
 #[derive(Clone, Debug)]
 pub struct Canvas {
-    image: Rgb8,
+    image: Image8,
 }
 
 impl Canvas {
     /// A canvas of one colour.
     pub fn new(width: usize, height: usize, colour: [u8; 3]) -> Self {
-        Self { image: Rgb8::filled(width, height, colour) }
+        Self { image: Image8::filled(width, height, colour) }
     }
 
     /// The picture.
-    pub fn finish(self) -> Rgb8 {
+    pub fn finish(self) -> Image8 {
         self.image
     }
 
@@ -100,7 +100,7 @@ impl Canvas {
     }
 
     /// Copies an image with its upper left corner at (`left`, `top`), each pixel as a square of `scale` pixels.
-    pub fn paste(&mut self, image: &Rgb8, left: usize, top: usize, scale: usize) {
+    pub fn paste(&mut self, image: &Image8, left: usize, top: usize, scale: usize) {
         let right = (left + scale * image.width()).min(self.image.width());
         let bottom = (top + scale * image.height()).min(self.image.height());
         for y in top..bottom {
@@ -140,15 +140,15 @@ mod tests {
         canvas.line(&[[-1e30, 3.0], [f32::NAN, 4.0], [f32::INFINITY, 4.0], [-50.0, -50.0]], 2.0, BLACK, 1.0);
         canvas.line(&[], 1.0, BLACK, 1.0);
         canvas.rectangle([-5, -5, -1, 90], BLACK);
-        canvas.paste(&Rgb8::filled(4, 4, BLACK), 100, 100, 3);
+        canvas.paste(&Image8::filled(4, 4, BLACK), 100, 100, 3);
         canvas.text("far away", [-500, 900], Anchor::Middle, 12, BLACK);
-        assert_eq!(canvas.finish(), Rgb8::filled(8, 8, WHITE));
+        assert_eq!(canvas.finish(), Image8::filled(8, 8, WHITE));
     }
 
     #[test]
     fn a_pasted_pixel_becomes_a_square() {
         let mut canvas = Canvas::new(6, 6, WHITE);
-        canvas.paste(&Rgb8::filled(1, 1, BLACK), 2, 1, 3);
+        canvas.paste(&Image8::filled(1, 1, BLACK), 2, 1, 3);
         let image = canvas.finish();
         let black = (0..36).filter(|i| image.get(i % 6, i / 6) == BLACK).count();
         assert_eq!((black, image.get(2, 1), image.get(4, 3)), (9, BLACK, BLACK));

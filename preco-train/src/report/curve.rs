@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas};
 use super::smooth::{averaged, significant};
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 
 const INK: [u8; 3] = [38, 42, 48];
 const QUIET: [u8; 3] = [110, 116, 124];
@@ -62,7 +62,7 @@ impl LossCurve {
     }
 
     /// Draws the plot; a size below 240 by 160 is taken as that.
-    pub fn render(&self, width: usize, height: usize) -> Rgb8 {
+    pub fn render(&self, width: usize, height: usize) -> Image8 {
         let (width, height) = (width.max(240), height.max(160));
         let points = || self.series.iter().flat_map(|(_, points)| points);
         let x = Axis::over(points().map(|p| p.0), false, (width / 120).max(2), 0.0);
@@ -159,7 +159,7 @@ impl Frame {
 mod tests {
     use super::*;
 
-    fn coloured(image: &Rgb8, colour: [u8; 3]) -> usize {
+    fn coloured(image: &Image8, colour: [u8; 3]) -> usize {
         image.data().chunks_exact(3).filter(|pixel| *pixel == colour).count()
     }
 

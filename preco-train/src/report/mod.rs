@@ -1,6 +1,6 @@
 //! Pictures of a run: loss curves and reconstructions, drawn without a plotting library.
 //!
-//! Each drawing returns a `preco_core::imagery::Rgb8`; writing it to a file is the caller's business. [`Page`] puts
+//! Each drawing returns a `preco_core::imagery::Image8`; writing it to a file is the caller's business. [`Page`] puts
 //! everything into one HTML file.
 
 mod axis;

@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Canvas};
 use super::text;
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 
 const INK: [u8; 3] = [38, 42, 48];
 const QUIET: [u8; 3] = [110, 116, 124];
@@ -18,9 +18,9 @@ const FOOTER: usize = 30;
 ///
 /// # Example
 /// ```
-/// use preco_core::imagery::Rgb8;
+/// use preco_core::imagery::Image8;
 /// use preco_train::report::ReconstructionSheet;
-/// let tile = Rgb8::filled(64, 64, [90, 120, 60]);
+/// let tile = Image8::filled(64, 64, [90, 120, 60]);
 /// let sheet = ReconstructionSheet::new().row(vec![tile.clone(), tile]).caption("step 200");
 /// // 64 pixels are doubled: 2 margins, 4 columns of 128, 3 gaps.
 /// assert_eq!(sheet.render().width(), 2 * 16 + 4 * 128 + 3 * 8);
@@ -28,7 +28,7 @@ const FOOTER: usize = 30;
 #[derive(Clone, Debug)]
 pub struct ReconstructionSheet {
     columns: Vec<String>,
-    rows: Vec<Vec<Rgb8>>,
+    rows: Vec<Vec<Image8>>,
     caption: String,
 }
 
@@ -51,7 +51,7 @@ impl ReconstructionSheet {
     }
 
     /// Adds a row, one image for each column; missing ones stay blank, further ones have no title.
-    pub fn row(mut self, tiles: Vec<Rgb8>) -> Self {
+    pub fn row(mut self, tiles: Vec<Image8>) -> Self {
         self.rows.push(tiles);
         self
     }
@@ -63,10 +63,10 @@ impl ReconstructionSheet {
     }
 
     /// Draws the sheet; it is as wide as its tiles, or as its caption where that is wider.
-    pub fn render(&self) -> Rgb8 {
+    pub fn render(&self) -> Image8 {
         let columns = self.rows.iter().map(Vec::len).chain([self.columns.len()]).max().unwrap_or(0);
-        let tile_width = |tile: &Rgb8| tile.width() * factor(tile);
-        let tile_height = |tile: &Rgb8| tile.height() * factor(tile);
+        let tile_width = |tile: &Image8| tile.width() * factor(tile);
+        let tile_height = |tile: &Image8| tile.height() * factor(tile);
         let tiles = self.rows.iter().flatten();
         let titles = self.columns.iter().map(|title| text::width(title, 13));
         let pitch = tiles.map(tile_width).chain(titles).max().unwrap_or(0).max(LEAST_TILE_PX) + GAP;
@@ -94,7 +94,7 @@ impl ReconstructionSheet {
 }
 
 /// The smallest whole enlargement that reaches the least side.
-fn factor(tile: &Rgb8) -> usize {
+fn factor(tile: &Image8) -> usize {
     LEAST_TILE_PX.div_ceil(tile.width().min(tile.height()).max(1))
 }
 
@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn small_tiles_grow_by_whole_factors_and_large_ones_stay() {
-        let side = |px| factor(&Rgb8::filled(px, px, [0; 3])) * px;
+        let side = |px| factor(&Image8::filled(px, px, [0; 3])) * px;
         assert_eq!([side(32), side(64), side(95), side(96), side(192)], [96, 128, 190, 96, 192]);
     }
 
     #[test]
     fn tiles_lie_in_their_columns() {
-        let tile = |colour| Rgb8::filled(96, 96, colour);
+        let tile = |colour| Image8::filled(96, 96, colour);
         let row = vec![tile([1, 0, 0]), tile([2, 0, 0]), tile([3, 0, 0]), tile([4, 0, 0])];
         let image = ReconstructionSheet::new().row(row.clone()).row(row).caption("two rows").render();
         let pitch = (image.width() - 2 * MARGIN + GAP) / 4;
@@ -126,7 +126,7 @@ mod tests {
         assert!(ReconstructionSheet::with_columns(&[]).render().width() > 0);
         let uneven = ReconstructionSheet::with_columns(&["one"])
             .row(Vec::new())
-            .row(vec![Rgb8::filled(0, 0, [0; 3]), Rgb8::filled(10, 30, [0; 3])]);
+            .row(vec![Image8::filled(0, 0, [0; 3]), Image8::filled(10, 30, [0; 3])]);
         assert!(uneven.render().height() > 0);
     }
 }

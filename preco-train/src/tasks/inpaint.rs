@@ -118,10 +118,10 @@ impl Sums {
 fn difference(image: &[f32], filled: &[f32], mask: &[f32], preprocess: &Preprocess) -> Sums {
     let mut sums = Sums::default();
     let planes = image.chunks_exact(mask.len()).zip(filled.chunks_exact(mask.len()));
-    for ((image, filled), std) in planes.zip(preprocess.normalise.std) {
+    for ((image, filled), std) in planes.zip(&preprocess.normalise.std) {
         let of = |((a, b), m): ((&f32, &f32), &f32)| f64::from((a - b).abs() * m);
         let sum: f64 = image.iter().zip(filled).zip(mask).map(of).sum();
-        sums.add(Sums { normalised: sum, grey: sum * f64::from(std) * 255.0 });
+        sums.add(Sums { normalised: sum, grey: sum * f64::from(*std) * 255.0 });
     }
     sums
 }

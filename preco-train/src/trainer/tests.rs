@@ -226,7 +226,7 @@ impl ImageSource for Damaged {
     fn len(&self) -> usize {
         self.0.len()
     }
-    fn image(&self, index: usize) -> Result<preco_core::imagery::Rgb8> {
+    fn image(&self, index: usize) -> Result<preco_core::imagery::Image8> {
         if self.1.contains(&index) {
             return Err(Error::data(Path::new(&self.name(index)), "is cut off"));
         }

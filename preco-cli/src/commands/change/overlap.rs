@@ -83,11 +83,11 @@ fn offset(before: &Affine, after: &Affine) -> Result<[i64; 2]> {
 mod tests {
     use super::*;
     use preco_core::geo::Crs;
-    use preco_core::imagery::Rgb8;
+    use preco_core::imagery::Image8;
     use preco_core::imagery::raster::{ImageRaster, Raster};
 
     fn info(size: [usize; 2], affine: Option<[f64; 6]>, crs: u16) -> RasterInfo {
-        let mut info = ImageRaster::new(Rgb8::filled(size[0], size[1], [0; 3]), "scene").info().clone();
+        let mut info = ImageRaster::new(Image8::filled(size[0], size[1], [0; 3]), "scene").info().clone();
         info.affine = affine.map(Affine::new);
         info.crs = affine.map(|_| Crs::epsg(crs));
         info

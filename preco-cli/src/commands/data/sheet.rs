@@ -1,6 +1,6 @@
 //! A contact sheet: a row for each class with a few of its images, spread over the class, and their file names.
 
-use preco_core::imagery::{Filter, Rgb8, resize};
+use preco_core::imagery::{Filter, Image8, resize};
 use preco_train::datasets::{ImageFolder, ImageSource};
 use preco_train::error::Result;
 use preco_train::report::{Anchor, Canvas};
@@ -23,7 +23,7 @@ const INK: [u8; 3] = [38, 42, 48];
 const QUIET: [u8; 3] = [110, 116, 124];
 
 /// Draws the sheet; images that cannot be decoded leave their place blank.
-pub(super) fn draw(images: &ImageFolder) -> Rgb8 {
+pub(super) fn draw(images: &ImageFolder) -> Image8 {
     let rows = rows(images);
     let drawn = rows.len().min(MOST_ROWS);
     let pitch = TILE_PX + GAP_PX;
@@ -67,7 +67,7 @@ fn rows(images: &ImageFolder) -> Vec<(String, Vec<usize>)> {
 }
 
 /// An image no larger than a tile, and the whole factor that still fits.
-fn fitted(image: Rgb8) -> Result<(Rgb8, usize)> {
+fn fitted(image: Image8) -> Result<(Image8, usize)> {
     let longest = image.width().max(image.height());
     if longest <= TILE_PX {
         return Ok((image, TILE_PX / longest));
@@ -97,7 +97,7 @@ mod tests {
         for (width, height, want) in
             [(64, 64, (64, 64, 2)), (128, 3, (128, 3, 1)), (1000, 10, (128, 1, 1)), (1, 1, (1, 1, 128))]
         {
-            let (tile, scale) = fitted(Rgb8::filled(width, height, [7; 3])).expect("tile");
+            let (tile, scale) = fitted(Image8::filled(width, height, [7; 3])).expect("tile");
             assert_eq!((tile.width(), tile.height(), scale), want);
         }
         assert_eq!(short("a.jpg"), "a.jpg");

@@ -30,8 +30,8 @@ pub(crate) struct Stats {
     list: Option<PathBuf>,
     images: usize,
     /// Red, green, blue.
-    image_mean: [f32; 3],
-    image_std: [f32; 3],
+    image_mean: Vec<f32>,
+    image_std: Vec<f32>,
 }
 
 /// Runs the command.
@@ -52,8 +52,9 @@ impl Report for Stats {
         let Self { folder, list, images, image_mean, image_std } = self;
         writeln!(out, "{images} images of {}, values from 0 to 1", folder.display())?;
         writeln!(out, "{:10} {:>8} {:>8} {:>8}", "", "red", "green", "blue")?;
-        for (name, [red, green, blue]) in [("image_mean", image_mean), ("image_std", image_std)] {
-            writeln!(out, "{name:10} {red:>8.5} {green:>8.5} {blue:>8.5}")?;
+        for (name, values) in [("image_mean", image_mean), ("image_std", image_std)] {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:>8.5}")).collect();
+            writeln!(out, "{name:10} {}", values.join(" "))?;
         }
         let list = list.as_ref().map(|list| format!(" --list {}", list.display())).unwrap_or_default();
         writeln!(out, "next: preco-cli pretrain --data {}{list}", folder.display())

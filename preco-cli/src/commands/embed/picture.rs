@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use preco_core::geo::{RasterOut, Samples, write_geotiff};
-use preco_core::imagery::{Rgb8, write_png};
+use preco_core::imagery::{Image8, write_png};
 use preco_core::vectors::Pca;
 use preco_zoo::embeddings::Embeddings;
 
@@ -34,7 +34,7 @@ pub(super) fn write(path: &Path, embeddings: &Path, plan: &Plan) -> Result<()> {
         ending => {
             ensure!(ending == Some("png"), "--picture {} must end in .png or .tif", path.display());
             let times = (SIDE_PX / columns.max(rows)).max(1);
-            let mut image = Rgb8::filled(columns * times, rows * times, [255; 3]);
+            let mut image = Image8::filled(columns * times, rows * times, [255; 3]);
             for (x, y) in (0..columns * times).flat_map(|x| (0..rows * times).map(move |y| (x, y))) {
                 let [red, green, blue, alpha] = pixels[y / times * columns + x / times];
                 if alpha > 0 {

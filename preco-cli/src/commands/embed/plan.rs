@@ -122,6 +122,11 @@ impl Plan {
         Ok(scene)
     }
 
+    /// The bands that the model sees.
+    pub(super) fn bands(&self) -> &[String] {
+        &self.preprocess.bands
+    }
+
     /// The colours of tile `id`.
     pub(super) fn tile(&self, id: u64) -> preco_core::error::Result<SceneTile> {
         let (input, at) = self.of(id);

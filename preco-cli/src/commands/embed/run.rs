@@ -165,11 +165,12 @@ fn warnings(plan: &Plan) -> Result<Vec<String>> {
         warnings.push(format!("{}: its coordinate system {why}: there are no footprints", first.name));
     }
     let levels = scene.levels();
-    if *levels != preco_core::imagery::Levels::IDENTITY {
-        let ends: Vec<String> =
-            (0..3).map(|at| format!("{} to {}", levels.low[at] as f32, levels.high[at] as f32)).collect();
+    if !levels.is_identity() {
+        let ends =
+            levels.low.iter().zip(&levels.high).map(|(low, high)| format!("{} to {}", *low as f32, *high as f32));
+        let ends: Vec<String> = ends.collect();
         let [black, white] = levels.to;
-        note(&format!("{}: {} (red, green, blue) become {black} to {white}", first.name, ends.join(", ")));
+        note(&format!("{}: {} ({}) become {black} to {white}", first.name, ends.join(", "), plan.bands().join(", ")));
     }
     Ok(warnings)
 }

@@ -35,8 +35,8 @@ pub(crate) struct Info {
     classes: Vec<String>,
     bands: Vec<String>,
     value_range: [f64; 2],
-    mean: [f32; 3],
-    std: [f32; 3],
+    mean: Vec<f32>,
+    std: Vec<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repository: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,8 +108,8 @@ impl Info {
             classes: spec.labels.clone(),
             bands: preprocess.bands.clone(),
             value_range: preprocess.range,
-            mean: preprocess.normalise.mean,
-            std: preprocess.normalise.std,
+            mean: preprocess.normalise.mean.clone(),
+            std: preprocess.normalise.std.clone(),
             repository: None,
             revision: None,
             card: None,

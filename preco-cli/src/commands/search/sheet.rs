@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use preco_core::imagery::raster::Window;
-use preco_core::imagery::{Filter, Rgb8, Stretch, resize};
+use preco_core::imagery::{Filter, Image8, Stretch, resize};
 use preco_core::predict::{Scene, Tile};
 use preco_core::spec::Preprocess;
 use preco_train::report::{Anchor, Canvas};
@@ -32,7 +32,7 @@ pub(super) fn draw(
     own: Option<&Tile>,
     hits: &[(&Tile, f64)],
     settings: &Settings,
-) -> Result<Rgb8> {
+) -> Result<Image8> {
     let mut shown: Vec<(&Tile, String)> = own.map(|tile| (tile, format!("{query} (asked)"))).into_iter().collect();
     shown.extend(hits.iter().map(|(tile, cosine)| (*tile, format!("{cosine:.3}  tile {}", tile.id))));
     let rows = shown.len().div_ceil(COLUMNS);

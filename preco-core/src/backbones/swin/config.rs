@@ -32,6 +32,9 @@ pub enum EdgePolicy {
 pub struct SwinConfig {
     /// Input height and width in pixels: the size the model is built for.
     pub input: [usize; 2],
+    /// Bands of the input; 3 where a file does not say.
+    #[serde(default = "rgb_bands", skip_serializing_if = "is_rgb")]
+    pub bands: usize,
     /// Side of a patch in pixels.
     pub patch: usize,
     /// Channels of the first stage (C); each later stage doubles them.
@@ -50,6 +53,19 @@ pub struct SwinConfig {
     /// What happens at edges.
     #[serde(default)]
     pub edge_policy: EdgePolicy,
+}
+
+/// Red, green and blue.
+pub const RGB_BANDS: usize = 3;
+/// Bands of an input at most; imaging spectrometers have some hundreds.
+pub(crate) const MOST_BANDS: usize = 1024;
+
+fn rgb_bands() -> usize {
+    RGB_BANDS
+}
+
+fn is_rgb(bands: &usize) -> bool {
+    *bands == RGB_BANDS
 }
 
 /// What tells the presets apart.
@@ -109,6 +125,7 @@ impl SwinConfig {
         };
         Ok(Self {
             input: [input, input],
+            bands: RGB_BANDS,
             patch: 4,
             embed,
             depths: depths.to_vec(),
@@ -183,6 +200,9 @@ impl SwinConfig {
         }
         if self.embed > MOST_CHANNELS >> (self.depths.len() - 1) {
             return fail(format!("embed {} gives the last stage more than {MOST_CHANNELS} channels", self.embed));
+        }
+        if !(1..=MOST_BANDS).contains(&self.bands) {
+            return fail(format!("bands {} must be 1 to {MOST_BANDS}", self.bands));
         }
         for (name, sides) in [("input", self.input), ("window", self.window)] {
             if sides.contains(&0) {

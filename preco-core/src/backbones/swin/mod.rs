@@ -1,5 +1,6 @@
 //! Swin Transformer, version 1 (Liu et al. 2021, arXiv 2103.14030), with timm's parameter names.
 
+mod bands;
 mod block;
 mod config;
 mod model;
@@ -10,8 +11,9 @@ mod tape;
 mod tests;
 mod transfer;
 
-pub use config::{EdgePolicy, SwinConfig};
-pub(crate) use config::{MOST_PARAMETERS, MOST_SIDE_PX};
+pub use bands::{Adapted, adapt_bands};
+pub use config::{EdgePolicy, RGB_BANDS, SwinConfig};
+pub(crate) use config::{MOST_BANDS, MOST_PARAMETERS, MOST_SIDE_PX};
 pub use model::{OutputGradients, Swin};
 pub use node::{SwinMaps, SwinNode};
 pub use table::{TableResize, resize_table};

@@ -57,7 +57,7 @@ impl Swin {
     pub fn new(config: &SwinConfig, layout: &mut Layout) -> Result<Self> {
         config.validate()?;
         let total: usize = config.depths.iter().sum();
-        let projection = Linear::convolution(layout, "patch_embed.proj", 3, config.patch, config.embed, 0);
+        let projection = Linear::convolution(layout, "patch_embed.proj", config.bands, config.patch, config.embed, 0);
         let embed_norm = LayerNorm::new(layout, "patch_embed.norm", config.embed, 0);
         let (mut stages, mut first_block) = (Vec::new(), 0);
         for (s, (&depth, &heads)) in config.depths.iter().zip(&config.heads).enumerate() {
@@ -135,7 +135,7 @@ impl Swin {
     }
 
     fn patch_geometry(&self) -> PatchGeometry {
-        PatchGeometry { channels: 3, size: self.config.input, patch: self.config.patch }
+        PatchGeometry { channels: self.config.bands, size: self.config.input, patch: self.config.patch }
     }
 
     /// Floating-point operations of one image's forward pass, two for each multiply-add of a product; norms, softmax
@@ -165,7 +165,7 @@ impl Swin {
     /// Images to features: [`Tape::features`] and [`Tape::stage`] hold the results.
     ///
     /// # Shapes
-    /// images `(images, 3, H, W)`, normalised.
+    /// images `(images, bands, H, W)`, normalised.
     pub fn forward<B: Backend>(
         &self,
         backend: &B,
@@ -183,7 +183,7 @@ impl Swin {
     /// The mean of the last stage's tokens: one embedding `(features)` per image, on the host.
     ///
     /// # Shapes
-    /// images `(count, 3, H, W)` on the host, normalised.
+    /// images `(count, bands, H, W)` on the host, normalised.
     pub fn pooled<B: Backend>(
         &self,
         backend: &B,
@@ -396,7 +396,7 @@ impl Swin {
         self.projection.parameter_gradient(backend, &tape.patches, dx, rows, gradients);
     }
 
-    /// The image's gradient, after [`Swin::backward`]: `(images, 3, H, W)`.
+    /// The image's gradient, after [`Swin::backward`]: `(images, bands, H, W)`.
     pub fn image_gradient<B: Backend>(
         &self,
         backend: &B,

@@ -77,7 +77,7 @@ impl SwinNode {
     /// All maps of a batch. The gradient of `images` is computed where it is tracked.
     ///
     /// # Shapes
-    /// images `(N, 3, H, W)`, normalised, of the size the encoder is built for. The maps are views whose channels lie
+    /// images `(N, bands, H, W)`, normalised, of the size the encoder is built for. The maps are views whose channels lie
     /// together.
     ///
     /// # Errors
@@ -89,9 +89,9 @@ impl SwinNode {
         let images = host::argument("swin", "images", images)?;
         let swin = &self.encoder.swin;
         let [count, ..] = host::images("swin", "images", &images)?;
-        let [height, width] = swin.config().input;
+        let ([height, width], bands) = (swin.config().input, swin.config().bands);
         let because = format!("an encoder built for {height}x{width} (see Swin::at_size)");
-        host::expect("swin", "images", &images, &[count, 3, height, width], &because)?;
+        host::expect("swin", "images", &images, &[count, bands, height, width], &because)?;
         let live = Mutex::new(Live::Unused);
         let node = EncoderNode { encoder: self.encoder.clone(), pass: ctx.pass, record: ctx.record, live };
         let flat = if ctx.record {

@@ -13,7 +13,7 @@ fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn decoded(bytes: &[u8]) -> Result<Rgb8> {
+fn decoded(bytes: &[u8]) -> Result<Image8> {
     decode_bytes(bytes, Path::new("a.jpg"))
 }
 
@@ -76,7 +76,7 @@ fn sixteen_bits_round_to_the_nearest_level() {
 #[test]
 fn alpha_is_dropped_not_composited() {
     let clear = ImageBuffer::from_pixel(2, 2, Rgba([10u8, 20, 30, 0]));
-    assert_eq!(decoded(&png(clear)).expect("decode"), Rgb8::filled(2, 2, [10, 20, 30]));
+    assert_eq!(decoded(&png(clear)).expect("decode"), Image8::filled(2, 2, [10, 20, 30]));
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::{Block, Raster, RasterInfo, SampleType, Window};
 use crate::error::{Error, Result};
-use crate::imagery::{Rgb8, decode_bytes};
+use crate::imagery::{Image8, decode_bytes};
 
 /// A JPEG, PNG or WebP in memory.
 pub struct ImageRaster {
-    image: Rgb8,
+    image: Image8,
     info: RasterInfo,
 }
 
@@ -22,7 +22,7 @@ impl ImageRaster {
     }
 
     /// An image that is there already.
-    pub fn new(image: Rgb8, name: &str) -> Self {
+    pub fn new(image: Image8, name: &str) -> Self {
         let info = Self::describe(name, image.width(), image.height());
         Self { image, info }
     }

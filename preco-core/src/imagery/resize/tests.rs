@@ -1,10 +1,10 @@
 use super::Filter::{Bicubic, Bilinear};
 use super::*;
 
-fn pattern() -> Rgb8 {
+fn pattern() -> Image8 {
     let value = |x: usize, y: usize, c: usize| (x * 37 + y * 101 + c * 53 + x * y * 7) as u8;
     let data = (0..17).flat_map(|y| (0..23).flat_map(move |x| (0..3).map(move |c| value(x, y, c)))).collect();
-    Rgb8::new(23, 17, data)
+    Image8::rgb(23, 17, data)
 }
 
 fn digest(bytes: &[u8]) -> u64 {
@@ -51,9 +51,9 @@ fn the_same_size_is_the_same_image() {
 
 #[test]
 fn one_pixel_fills_any_size() {
-    let image = Rgb8::filled(1, 1, [3, 200, 255]);
+    let image = Image8::filled(1, 1, [3, 200, 255]);
     for filter in [Bilinear, Bicubic] {
-        assert_eq!(resize(&image, [5, 7], filter).expect("resize"), Rgb8::filled(7, 5, [3, 200, 255]));
+        assert_eq!(resize(&image, [5, 7], filter).expect("resize"), Image8::filled(7, 5, [3, 200, 255]));
     }
 }
 
@@ -79,7 +79,7 @@ fn boxes_and_sizes_without_pixels_are_errors() {
     for size in [[0, 4], [4, 0], [usize::MAX, 2]] {
         assert!(resize(&image, size, Bilinear).is_err(), "{size:?}");
     }
-    assert!(resize(&Rgb8::new(0, 0, vec![]), [2, 2], Bilinear).is_err());
+    assert!(resize(&Image8::rgb(0, 0, vec![]), [2, 2], Bilinear).is_err());
     for (left, top, width, height) in [(0, 0, 24, 1), (23, 0, 1, 1), (0, 0, 0, 1), (usize::MAX, 0, 2, 1)] {
         assert!(crop(&image, left, top, width, height).is_err(), "{width}x{height} at {left},{top}");
     }
@@ -87,8 +87,8 @@ fn boxes_and_sizes_without_pixels_are_errors() {
 
 #[test]
 fn a_box_of_a_rounding_error_keeps_one_pixel() {
-    let image = Rgb8::filled(4, 4, [9, 9, 9]);
+    let image = Image8::filled(4, 4, [9, 9, 9]);
     let edge = 4.0f32.next_down();
     let got = resize_box(&image, [edge, edge, 4.0, 4.0], [2, 2], Bilinear).expect("resize");
-    assert_eq!(got, Rgb8::filled(2, 2, [9, 9, 9]));
+    assert_eq!(got, Image8::filled(2, 2, [9, 9, 9]));
 }

@@ -8,7 +8,7 @@ fn folder(paths: &[&str], size: usize) -> tempfile::TempDir {
     for (number, path) in paths.iter().enumerate() {
         let path = folder.path().join(path);
         fs::create_dir_all(path.parent().expect("parent")).expect("folder");
-        write_png(&Rgb8::filled(size, size, [number as u8; 3]), &path).expect("write");
+        write_png(&Image8::filled(size, size, [number as u8; 3]), &path).expect("write");
     }
     folder
 }
@@ -140,7 +140,7 @@ fn a_file_replaced_by_another_of_its_name_has_another_fingerprint() {
     fs::write(&path, [bytes.as_slice(), b" "].concat()).expect("write");
     let longer = prints();
     assert!(longer[0] != before[0] && longer[1] == before[1], "another length");
-    write_png(&Rgb8::filled(3, 2, [0; 3]), &path).expect("write");
+    write_png(&Image8::filled(3, 2, [0; 3]), &path).expect("write");
     let mut wider = fs::read(&path).expect("read");
     wider.resize(bytes.len() + 1, b' ');
     fs::write(&path, wider).expect("write");

@@ -39,7 +39,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use preco_core::imagery::Rgb8;
+    use preco_core::imagery::Image8;
 
     use super::*;
 
@@ -52,9 +52,9 @@ mod tests {
             let width = [4, 9, 4][index];
             let got = cache.get(index, || {
                 reads.push(index);
-                Ok(Sample::from(Rgb8::filled(width, 1, [index as u8; 3])))
+                Ok(Sample::from(Image8::filled(width, 1, [index as u8; 3])))
             });
-            assert_eq!(got.expect("sample").image, Rgb8::filled(width, 1, [index as u8; 3]));
+            assert_eq!(got.expect("sample").image, Image8::filled(width, 1, [index as u8; 3]));
         }
         assert_eq!(reads, [0, 1, 2, 1]);
     }

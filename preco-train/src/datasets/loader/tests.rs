@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use preco_core::imagery::{Rgb8, decode_bytes};
+use preco_core::imagery::{Image8, decode_bytes};
 
 use super::*;
 use crate::augment::Transform;
@@ -19,14 +19,14 @@ impl ImageSource for Source {
     fn len(&self) -> usize {
         self.len
     }
-    fn image(&self, index: usize) -> Result<Rgb8> {
+    fn image(&self, index: usize) -> Result<Image8> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         assert_ne!(self.panics, Some(index), "a defect");
         if self.broken.contains(&index) {
             decode_bytes(b"<html>", &std::path::PathBuf::from(format!("broken{index}.jpg")))?;
         }
         let data = (0..3 * 20 * 15).map(|at| (at * 7 + index * 13) as u8).collect();
-        Ok(Rgb8::new(20, 15, data))
+        Ok(Image8::rgb(20, 15, data))
     }
     fn label(&self, _: usize) -> Option<usize> {
         None

@@ -35,7 +35,7 @@ use crate::sample::{Sample, Supervision};
 use dice::Dice;
 use ground::Ground;
 use palette::Style;
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use preco_core::rng::Stream;
 
 /// The land uses, in label order.
@@ -57,7 +57,7 @@ const LAKE: u8 = 7;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
     /// The picture.
-    pub image: Rgb8,
+    pub image: Image8,
     /// What the scene was composed around, an index into [`CLASSES`].
     pub class: usize,
     /// Which classes cover at least a fiftieth of the pixels; always true for `class`.
@@ -126,7 +126,7 @@ impl SceneGenerator {
         let bytes = sensor::render(&mut ground, &style, &mut dice);
         let boxes = truth::number_instances(&mut ground);
         let labels = truth::present(&ground.mask, class);
-        let image = Rgb8::new(self.size_px, self.size_px, bytes);
+        let image = Image8::rgb(self.size_px, self.size_px, bytes);
         Scene { image, class, labels, mask: ground.mask, instances: ground.instance, boxes }
     }
 
@@ -143,7 +143,7 @@ impl ImageSource for SceneGenerator {
         self.count
     }
 
-    fn image(&self, index: usize) -> Result<Rgb8> {
+    fn image(&self, index: usize) -> Result<Image8> {
         Ok(self.scene(index).image)
     }
 

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 
 use super::*;
 
@@ -27,8 +27,8 @@ impl ImageSource for Names {
     fn len(&self) -> usize {
         self.0.len()
     }
-    fn image(&self, _: usize) -> Result<Rgb8> {
-        Ok(Rgb8::filled(1, 1, [0; 3]))
+    fn image(&self, _: usize) -> Result<Image8> {
+        Ok(Image8::filled(1, 1, [0; 3]))
     }
     fn label(&self, index: usize) -> Option<usize> {
         let class = self.0[index].split_once('/')?.0;

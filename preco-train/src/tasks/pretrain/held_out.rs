@@ -94,7 +94,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use preco_core::imagery::Rgb8;
+    use preco_core::imagery::Image8;
 
     use super::*;
     use crate::datasets::ImageSource;
@@ -108,11 +108,11 @@ mod tests {
         fn len(&self) -> usize {
             4
         }
-        fn image(&self, index: usize) -> Result<Rgb8> {
+        fn image(&self, index: usize) -> Result<Image8> {
             if index < self.bad.load(Ordering::Relaxed) {
                 return Err(Error::data(self.name(index).as_ref(), "cut off"));
             }
-            Ok(Rgb8::filled(4, 4, [9; 3]))
+            Ok(Image8::filled(4, 4, [9; 3]))
         }
         fn label(&self, _: usize) -> Option<usize> {
             None

@@ -2,7 +2,7 @@
 
 use preco_core::backbones::swin::Keep;
 use preco_core::backend::Backend;
-use preco_core::imagery::Rgb8;
+use preco_core::imagery::Image8;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape};
 use preco_core::rng::Stream;
@@ -20,7 +20,7 @@ const EXAMPLES: usize = 8;
 const COVER: [u8; 3] = [127, 127, 127];
 
 /// The curve of every term over the steps.
-pub(super) fn losses(history: &[StepReport]) -> Rgb8 {
+pub(super) fn losses(history: &[StepReport]) -> Image8 {
     let total = history.iter().map(|step| (step.step as f64, step.loss)).collect();
     let mut curve = LossCurve::new("pre-training loss").series("total", total);
     for (label, name) in TERMS {
@@ -43,7 +43,7 @@ pub(super) fn reconstructions<B: Backend>(
     backend: &B,
     examples: &dyn ImageSource,
     config: &Pretrain,
-) -> Result<Rgb8> {
+) -> Result<Image8> {
     let preprocess = config.preprocess();
     let [height, width] = preprocess.size;
     let length = 3 * height * width;
@@ -61,7 +61,7 @@ pub(super) fn reconstructions<B: Backend>(
         let drawn = model.predictions(backend, &tape);
         let picture = |values: &[f32]| preprocess.normalise.to_image(&values[..length], width, height);
         let original = picture(&input);
-        let mut row = vec![original.clone(), pasted(&original, &Rgb8::filled(width, height, COVER), &pixels)];
+        let mut row = vec![original.clone(), pasted(&original, &Image8::filled(width, height, COVER), &pixels)];
         row.push(pasted(&original, &picture(&drawn.masked), &pixels));
         row.extend(drawn.prompt.map(|prompt| picture(&prompt)));
         sheet = sheet.row(row);
@@ -74,7 +74,7 @@ pub(super) fn reconstructions<B: Backend>(
 }
 
 /// `below` with the pixels of `above` where `mask` is 1.
-fn pasted(below: &Rgb8, above: &Rgb8, mask: &[f32]) -> Rgb8 {
+fn pasted(below: &Image8, above: &Image8, mask: &[f32]) -> Image8 {
     let mut image = below.clone();
     for (at, _) in mask.iter().enumerate().filter(|(_, masked)| **masked > 0.5) {
         let (x, y) = (at % image.width(), at / image.width());
