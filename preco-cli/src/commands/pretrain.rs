@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use anyhow::{Result, ensure};
 use preco_core::preco::Preco;
 use preco_train::checkpoint::RunFolder;
-use preco_train::tasks::pretrain::{Inputs, Outcome, TERMS, run};
+use preco_train::run::{Inputs, Outcome};
+use preco_train::tasks::pretrain::{TERMS, run};
 use preco_train::trainer::{Changes, Ending};
 use serde::Serialize;
 
@@ -41,12 +42,12 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     let plan = Plan::new(args)?;
     check(args, &plan)?;
     let size = plan.config.model.encoder.input;
-    let data = Data::open(args, size[0].max(size[1]), plan.config.seed, plan.config.max_unreadable)?;
+    let data = Data::open(args, size[0].max(size[1]), plan.config.recipe.seed, plan.config.recipe.max_unreadable)?;
     plan.config.validate(data.images.len())?;
     held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
-    check_memory(&model, plan.config.batch_size, &processor.device)?;
-    let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.seed)).transpose()?;
+    check_memory(&model, plan.config.recipe.batch_size, &processor.device)?;
+    let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.recipe.seed)).transpose()?;
     let output = RunFolder::open(&plan.out, plan.begin)?;
     note(&format!(
         "{}: {} parameters, input {}x{}, {}\n{}\n{} steps of {} x {} images on {}\nto {}",
@@ -56,18 +57,18 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         size[1],
         plan.summary(),
         data.line,
-        plan.config.steps(data.images.len()),
-        plan.config.batch_size,
-        plan.config.accumulate,
+        plan.config.recipe.steps(data.images.len()),
+        plan.config.recipe.batch_size,
+        plan.config.recipe.accumulate,
         processor.words(),
         plan.out.display()
     ));
+    let examples = data.examples;
     let inputs = Inputs {
         name: &plan.name,
         images: data.images,
         held_out: data.held_out,
         left_out: data.left_out,
-        examples: data.examples,
         split: data.split,
         start,
         output,
@@ -77,7 +78,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
         stop: interrupt::watch()?,
     };
     let (config, runtime, progress) = (&plan.config, &plan.runtime, &mut Display::new());
-    let outcome = on_device!(&processor.device, |backend| run(config, runtime, inputs, backend, progress))?;
+    let outcome = on_device!(&processor.device, |backend| run(config, runtime, inputs, &examples, backend, progress))?;
     Ok(Pretrained { name: plan.name, data: data.line, method: plan.config.model.method, outcome })
 }
 

@@ -20,7 +20,9 @@ use crate::datasets::ImageSource;
 use crate::datasets::scenes::SceneGenerator;
 use crate::error::{Error, Result};
 use crate::progress::{EvaluationReport, Progress, StepReport};
-use crate::tasks::pretrain::{Images, Inputs, Length, Outcome, Pretrain, Runtime, run};
+use crate::recipe::{Length, Recipe};
+use crate::run::{Images, Inputs, Outcome, Runtime};
+use crate::tasks::pretrain::{Pretrain, run};
 use crate::trainer::{Changes, Divergence, Ending};
 
 /// Two stages on 32-pixel scenes: a step takes milliseconds.
@@ -33,7 +35,10 @@ fn config() -> Pretrain {
         window: [4, 4],
         ..SwinConfig::preset("pico").expect("preset")
     };
-    Pretrain { length: Length::Steps(3), batch_size: 4, ..Pretrain::small(PrecoConfig::new(encoder)) }
+    Pretrain {
+        model: PrecoConfig::new(encoder),
+        recipe: Recipe { length: Length::Steps(3), batch_size: 4, ..Recipe::small() },
+    }
 }
 
 /// What a run in a folder may add to the settings.
@@ -101,7 +106,6 @@ fn train_with<B: Backend>(
         images: Arc::clone(&images),
         held_out: Some(Arc::new(SceneGenerator::new(2, 32, 6))),
         left_out: Vec::new(),
-        examples: images,
         split: None,
         start,
         output: RunFolder::open(folder, how.begin)?,
@@ -111,7 +115,7 @@ fn train_with<B: Backend>(
         stop: &stop,
     };
     let mut watcher = Interrupt(how.stop_after, &stop, Vec::new());
-    let outcome = run(config, &how.runtime, inputs, backend, &mut watcher)?;
+    let outcome = run(config, &how.runtime, inputs, &images, backend, &mut watcher)?;
     Ok((outcome, watcher.2))
 }
 
@@ -135,7 +139,7 @@ fn the_same_seed_leaves_the_same_bytes_and_another_does_not() {
     let root = tempfile::tempdir().expect("temporary folder");
     let run = |seed, name: &str| {
         let folder = root.path().join(name);
-        train(&Pretrain { seed, ..config() }, None, &folder).expect("run");
+        train(&Pretrain { recipe: Recipe { seed, ..config().recipe }, ..config() }, None, &folder).expect("run");
         weights(&folder)
     };
     let first = run(5, "a");
@@ -149,8 +153,8 @@ fn accumulated_batches_update_like_one_large_batch() {
     let (one, two) = (root.path().join("one"), root.path().join("two"));
     // The same eight images and masks either way. The views differ, since their stream is named by batch and slot, so
     // losses are near and not equal; averaging wrongly would be a factor of two.
-    let large = Pretrain { batch_size: 8, length: Length::Steps(1), ..config() };
-    let small = Pretrain { batch_size: 4, accumulate: 2, ..large.clone() };
+    let large = Pretrain { recipe: Recipe { batch_size: 8, length: Length::Steps(1), ..config().recipe }, ..config() };
+    let small = Pretrain { recipe: Recipe { batch_size: 4, accumulate: 2, ..large.recipe.clone() }, ..large.clone() };
     let (large, small) = (train(&large, None, &one), train(&small, None, &two));
     let (large, small) = (large.expect("run"), small.expect("run"));
     assert_eq!((large.steps, large.images), (small.steps, small.images));
@@ -172,7 +176,7 @@ fn training_lowers_every_term_of_both_methods() {
     for method in [Method::Preco, Method::Simmim] {
         let base = config();
         let model = PrecoConfig { method, ..base.model.clone() };
-        let config = Pretrain { model, length: Length::Steps(60), lr: 3e-3, ..base };
+        let config = Pretrain { model, recipe: Recipe { length: Length::Steps(60), lr: 3e-3, ..base.recipe } };
         let outcome = train(&config, None, &root.path().join(format!("{method:?}"))).expect("run");
         assert!(outcome.last["loss_re"] < 0.9 * outcome.first["loss_re"], "{outcome:?}");
         assert_eq!(outcome.last.contains_key("loss_pr"), method == Method::Preco);
@@ -272,12 +276,15 @@ fn a_run_that_gets_no_better_ends_early_and_keeps_its_best() {
     let root = tempfile::tempdir().expect("temporary folder");
     // A rate so small that nothing moves: the first evaluation stays the best.
     let still = Pretrain {
-        length: Length::Steps(40),
-        lr: 1e-30,
-        min_lr: 0.0,
-        warmup_lr: 0.0,
-        evaluate_every: 2,
-        patience: 3,
+        recipe: Recipe {
+            length: Length::Steps(40),
+            lr: 1e-30,
+            min_lr: 0.0,
+            warmup_lr: 0.0,
+            evaluate_every: 2,
+            patience: 3,
+            ..config().recipe
+        },
         ..config()
     };
     let outcome = train(&still, None, root.path()).expect("run");
@@ -293,8 +300,8 @@ fn a_run_that_gets_no_better_ends_early_and_keeps_its_best() {
 #[test]
 fn the_average_is_published_and_lags_behind() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let plain = Pretrain { length: Length::Steps(5), lr: 1e-2, ..config() };
-    let averaged = Pretrain { ema: Some(0.99), ..plain.clone() };
+    let plain = Pretrain { recipe: Recipe { length: Length::Steps(5), lr: 1e-2, ..config().recipe }, ..config() };
+    let averaged = Pretrain { recipe: Recipe { ema: Some(0.99), ..plain.recipe.clone() }, ..plain.clone() };
     let (one, two) = (root.path().join("plain"), root.path().join("averaged"));
     train(&plain, None, &one).expect("run");
     train(&averaged, None, &two).expect("run");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use preco_train::tasks::pretrain::Warmup;
+use preco_train::recipe::Warmup;
 
 use super::data::SCENES;
 use super::{Args, Plan};
@@ -35,21 +35,21 @@ pub(crate) fn check(args: &Args, plan: &Plan) -> Result<()> {
 /// Refuses patience where no image is held out, on which anything could get better.
 pub(super) fn held_out_for_patience(plan: &Plan, some: bool) -> Result<()> {
     ensure!(
-        plan.config.patience == 0 || some,
+        plan.config.recipe.patience == 0 || some,
         "--patience {} waits for better results on held-out images, and there are none; hold some out with --val-list, \
          or with --held-out 0.05 where there is no --list",
-        plan.config.patience
+        plan.config.recipe.patience
     );
     Ok(())
 }
 
 /// The images of the run, or where they are not known as many as suit the settings best.
 fn images(args: &Args, plan: &Plan) -> usize {
-    match (&args.data, plan.config.warmup) {
+    match (&args.data, plan.config.recipe.warmup) {
         (None, _) => SCENES,
         // A warm-up of so many updates fits into the long passes of many images, one of so many passes into short ones.
-        (Some(_), Warmup::Steps(_)) => plan.config.total_batch().saturating_mul(LONG_PASS).max(1),
-        (Some(_), _) => plan.config.total_batch().max(1),
+        (Some(_), Warmup::Steps(_)) => plan.config.recipe.total_batch().saturating_mul(LONG_PASS).max(1),
+        (Some(_), _) => plan.config.recipe.total_batch().max(1),
     }
 }
 

@@ -9,7 +9,7 @@ use preco_train::datasets::scenes::SceneGenerator;
 use preco_train::datasets::split::{Fractions, Part, Split};
 use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, Subset, Unreadable, refuse_repeats};
 use preco_train::error::Error;
-use preco_train::tasks::pretrain::Images;
+use preco_train::run::Images;
 
 use super::Args;
 

@@ -7,7 +7,9 @@ use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
 use preco_train::checkpoint::{RunFolder, Start as Begin, Store};
-use preco_train::tasks::pretrain::{Length, Pretrain, Runtime, Warmup};
+use preco_train::recipe::{Length, Recipe, Warmup};
+use preco_train::run::Runtime;
+use preco_train::tasks::pretrain::Pretrain;
 use preco_zoo::{ModelFolder, Name, shown};
 
 use super::Args;
@@ -21,8 +23,6 @@ const SCENE_SIDE_PX: usize = 64;
 const MOST_SIDE_PX: usize = 4096;
 /// Updates of a run on generated scenes.
 const SCENE_STEPS: u64 = 300;
-/// Images per pass of the paper.
-const PAPER_BATCH: usize = 896;
 /// Images per pass and device of SimMIM.
 const SIMMIM_BATCH: usize = 128;
 
@@ -144,7 +144,7 @@ impl Plan {
 
     /// Every setting with its value, defaults included: a file from which the run can be started again.
     pub(crate) fn settings(&self, args: &Args) -> Result<String> {
-        let (config, model) = (&self.config, &self.config.model);
+        let (config, model) = (&self.config.recipe, &self.config.model);
         let (steps, epochs) = match config.length {
             Length::Steps(steps) => (Some(steps), None),
             Length::Epochs(epochs) => (None, Some(epochs)),
@@ -301,33 +301,31 @@ fn objective(args: &Args, encoder: SwinConfig) -> PrecoConfig {
 /// The preset, with what the flags say over it.
 fn recipe(args: &Args, model: PrecoConfig) -> Pretrain {
     let accumulate = args.accumulate.unwrap_or(1);
-    let batch = |default| args.batch_size.unwrap_or(default);
     let mut config = match args.preset.as_deref() {
-        Some("paper") => Pretrain { batch_size: batch(PAPER_BATCH), ..Pretrain::paper(model) },
-        Some(_) => Pretrain::simmim(model, batch(SIMMIM_BATCH), accumulate),
-        None => {
-            let small = Pretrain::small(model);
-            Pretrain { batch_size: batch(small.batch_size), ..small }
-        }
+        Some("paper") => Pretrain::paper(model),
+        Some(_) => Pretrain::simmim(model, args.batch_size.unwrap_or(SIMMIM_BATCH), accumulate),
+        None => Pretrain::small(model),
     };
+    let recipe: &mut Recipe = &mut config.recipe;
+    recipe.batch_size = args.batch_size.unwrap_or(recipe.batch_size);
     if args.data.is_none() && args.preset.is_none() {
-        config.length = Length::Steps(SCENE_STEPS);
+        recipe.length = Length::Steps(SCENE_STEPS);
     }
     let asked = args.steps.map(Length::Steps).or(args.epochs.map(Length::Epochs));
-    config.length = asked.unwrap_or(config.length);
-    config.accumulate = accumulate;
-    config.lr = args.lr.unwrap_or(config.lr);
-    config.min_lr = args.min_lr.unwrap_or(config.min_lr.min(config.lr));
-    config.warmup = args.warmup_steps.map_or(config.warmup, Warmup::Steps);
-    config.optimiser.weight_decay = args.weight_decay.unwrap_or(config.optimiser.weight_decay);
-    config.clip = args.clip.map_or(config.clip, |clip| (clip != 0.0).then_some(clip));
-    config.groups.layer_decay = args.layer_decay.unwrap_or(config.groups.layer_decay);
-    config.ema = args.ema;
-    config.evaluate_every = args.evaluate_every.unwrap_or(config.evaluate_every);
-    config.patience = args.patience.unwrap_or(config.patience);
+    recipe.length = asked.unwrap_or(recipe.length);
+    recipe.accumulate = accumulate;
+    recipe.lr = args.lr.unwrap_or(recipe.lr);
+    recipe.min_lr = args.min_lr.unwrap_or(recipe.min_lr.min(recipe.lr));
+    recipe.warmup = args.warmup_steps.map_or(recipe.warmup, Warmup::Steps);
+    recipe.optimiser.weight_decay = args.weight_decay.unwrap_or(recipe.optimiser.weight_decay);
+    recipe.clip = args.clip.map_or(recipe.clip, |clip| (clip != 0.0).then_some(clip));
+    recipe.groups.layer_decay = args.layer_decay.unwrap_or(recipe.groups.layer_decay);
+    recipe.ema = args.ema;
+    recipe.evaluate_every = args.evaluate_every.unwrap_or(recipe.evaluate_every);
+    recipe.patience = args.patience.unwrap_or(recipe.patience);
     // Of headers before the run and of pixels on the way, in all.
-    let unreadable = if args.skip_unreadable { u32::MAX as usize } else { config.max_unreadable };
-    config.max_unreadable = args.max_unreadable.unwrap_or(unreadable);
-    config.seed = args.seed.unwrap_or(config.seed);
+    let unreadable = if args.skip_unreadable { u32::MAX as usize } else { recipe.max_unreadable };
+    recipe.max_unreadable = args.max_unreadable.unwrap_or(unreadable);
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
     config
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use preco_core::spec::Preprocess;
 
-use super::Images;
 use crate::datasets::{Unreadable, readable};
 use crate::error::{Error, Result};
+use crate::run::Images;
 use crate::view;
 
 /// Held-out images, and which of them cannot be read.

@@ -11,7 +11,7 @@ mod run;
 mod task;
 mod terms;
 
-pub use config::{Length, Pretrain, Warmup};
-pub use run::{Images, Inputs, Outcome, Runtime, run};
+pub use config::Pretrain;
+pub use run::run;
 pub use task::Pretraining;
 pub use terms::TERMS;

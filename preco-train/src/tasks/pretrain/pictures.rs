@@ -52,10 +52,10 @@ pub(super) fn reconstructions<B: Backend>(
     let mut shown = 0;
     for index in 0..examples.len() {
         let input = match view::tensor(examples, &[index], &preprocess) {
-            Err(_) if config.max_unreadable > 0 => continue,
+            Err(_) if config.recipe.max_unreadable > 0 => continue,
             input => input?,
         };
-        let mask = Mask::random(&config.model, &mut Stream::new(config.seed, "example mask", 0, index as u64));
+        let mask = Mask::random(&config.model, &mut Stream::new(config.recipe.seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
         model.forward(backend, params, &input, &[mask], &Pass::inference(), &mut tape)?;
         let drawn = model.predictions(backend, &tape);

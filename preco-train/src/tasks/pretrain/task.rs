@@ -10,11 +10,12 @@ use preco_core::preco::{Mask, Preco, Tape, Terms};
 use preco_core::rng::Stream;
 use preco_core::spec::Preprocess;
 
+use super::Pretrain;
 use super::held_out::HeldOut;
-use super::{Images, Pretrain};
 use crate::checkpoint::write_model;
 use crate::datasets::{Batch, Unreadable};
 use crate::error::Result;
+use crate::run::Images;
 use crate::task::{Loss, Metric, Place, Task};
 
 /// Both branches of PReCo over one batch, and the same terms over held-out images.
@@ -41,9 +42,9 @@ impl<'a, B: Backend> Pretraining<'a, B> {
             backend,
             tape: Tape::new(backend, Keep::All),
             preprocess: config.preprocess(),
-            batch: config.batch_size,
-            seed: config.seed,
-            held_out: held_out.map(|images| HeldOut::new(images, config.max_unreadable)),
+            batch: config.recipe.batch_size,
+            seed: config.recipe.seed,
+            held_out: held_out.map(|images| HeldOut::new(images, config.recipe.max_unreadable)),
         })
     }
 

@@ -16,7 +16,10 @@ fn on(precision: Precision, config: &Pretrain, folder: &Path, how: How) -> (Outc
 #[test]
 fn a_run_on_the_device_learns_as_one_on_the_processor() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(6), ema: Some(0.9), evaluate_every: 3, ..config() };
+    let config = Pretrain {
+        recipe: Recipe { length: Length::Steps(6), ema: Some(0.9), evaluate_every: 3, ..config().recipe },
+        ..config()
+    };
     train(&config, None, &root.path().join("cpu")).expect("run");
     let losses = |run: &str| -> Vec<f64> {
         let steps = crate::log::read_steps(&root.path().join(run).join("log.jsonl")).expect("log");
@@ -30,7 +33,7 @@ fn a_run_on_the_device_learns_as_one_on_the_processor() {
         }
         let (ours, want) = (floats(&root.path().join(name), &config), floats(&root.path().join("cpu"), &config));
         let moved = |values: &[f32]| {
-            let start = preco_core::preco::Preco::new(&config.model).expect("model").layout().init(config.seed);
+            let start = preco_core::preco::Preco::new(&config.model).expect("model").layout().init(config.recipe.seed);
             values.iter().zip(&start).map(|(end, start)| f64::from(end - start)).collect::<Vec<f64>>()
         };
         let (ours, want) = (moved(&ours), moved(&want));
@@ -44,7 +47,8 @@ fn a_run_on_the_device_learns_as_one_on_the_processor() {
 #[test]
 fn a_run_on_the_device_that_is_interrupted_ends_with_the_same_bytes() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(5), ema: Some(0.9), ..config() };
+    let config =
+        Pretrain { recipe: Recipe { length: Length::Steps(5), ema: Some(0.9), ..config().recipe }, ..config() };
     let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
     on(Precision::Bf16, &config, &whole, FRESH);
     let (outcome, _) = on(Precision::Bf16, &config, &cut, How { stop_after: 3, ..FRESH });

@@ -7,11 +7,14 @@ fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
     let root = tempfile::tempdir().expect("temporary folder");
     // Two updates a pass, so that some interruptions fall within one; accumulation, average and evaluations with it.
     let config = Pretrain {
-        accumulate: 2,
-        batch_size: 2,
-        length: Length::Steps(7),
-        ema: Some(0.9),
-        evaluate_every: 2,
+        recipe: Recipe {
+            accumulate: 2,
+            batch_size: 2,
+            length: Length::Steps(7),
+            ema: Some(0.9),
+            evaluate_every: 2,
+            ..config().recipe
+        },
         ..config()
     };
     let whole = root.path().join("whole");
@@ -41,7 +44,10 @@ fn a_run_interrupted_anywhere_and_resumed_ends_with_the_same_bytes() {
 #[test]
 fn a_run_stopped_before_its_first_checkpoint_begins_again_and_ends_with_the_same_bytes() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(5), ema: Some(0.9), evaluate_every: 2, ..config() };
+    let config = Pretrain {
+        recipe: Recipe { length: Length::Steps(5), ema: Some(0.9), evaluate_every: 2, ..config().recipe },
+        ..config()
+    };
     let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
     train(&config, None, &whole).expect("run");
     train_how(&config, None, &cut, How { stop_after: 3, ..FRESH }).expect("run");
@@ -62,7 +68,7 @@ fn a_run_stopped_before_its_first_checkpoint_begins_again_and_ends_with_the_same
 #[test]
 fn a_divergence_names_the_checkpoint_it_began_from_and_is_forgotten_once_past() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let config = Pretrain { recipe: Recipe { length: Length::Steps(6), ..config().recipe }, ..config() };
     train_how(&config, None, root.path(), How { stop_after: 2, ..FRESH }).expect("run");
     let at = |step: u64| root.path().join(format!("checkpoints/step-{step:010}.safetensors"));
     let good = std::fs::read(at(2)).expect("read");
@@ -88,7 +94,10 @@ fn a_divergence_names_the_checkpoint_it_began_from_and_is_forgotten_once_past() 
 fn a_resumed_run_meets_its_limit_of_unreadable_images_at_the_same_step() {
     let root = tempfile::tempdir().expect("temporary folder");
     // An image a step: the third of two that may be missing comes within the first pass.
-    let config = Pretrain { batch_size: 1, length: Length::Steps(9), max_unreadable: 2, ..config() };
+    let config = Pretrain {
+        recipe: Recipe { batch_size: 1, length: Length::Steps(9), max_unreadable: 2, ..config().recipe },
+        ..config()
+    };
     let run = |name: &str, how: How| {
         let folder = root.path().join(name);
         let result = train_on(Damaged::at(&[1, 4, 6]), &config, None, &folder, how);
@@ -111,7 +120,7 @@ fn a_resumed_run_meets_its_limit_of_unreadable_images_at_the_same_step() {
 fn a_broken_checkpoint_is_named_and_the_one_before_it_used() {
     let root = tempfile::tempdir().expect("temporary folder");
     let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
-    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let config = Pretrain { recipe: Recipe { length: Length::Steps(6), ..config().recipe }, ..config() };
     train(&config, None, &whole).expect("run");
     let saving = How { runtime: Runtime { save_every: 2, ..FRESH.runtime }, stop_after: 4, ..FRESH };
     train_how(&config, None, &cut, saving).expect("run");
@@ -142,7 +151,7 @@ fn a_broken_checkpoint_is_named_and_the_one_before_it_used() {
 #[test]
 fn a_broken_checkpoint_never_takes_the_place_of_a_good_one() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let config = Pretrain { recipe: Recipe { length: Length::Steps(6), ..config().recipe }, ..config() };
     let saving = Runtime { save_every: 2, ..FRESH.runtime };
     train_how(&config, None, root.path(), How { runtime: saving, stop_after: 4, ..FRESH }).expect("run");
     std::fs::write(root.path().join("checkpoints/step-0000000004.safetensors"), b"junk").expect("write");
@@ -164,7 +173,7 @@ fn a_broken_checkpoint_never_takes_the_place_of_a_good_one() {
 /// A checkpoint of the run as it would be at `step`, with another learning rate.
 fn foreign_checkpoint(step: u64) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let other = Pretrain { length: Length::Steps(6), lr: 2e-3, ..config() };
+    let other = Pretrain { recipe: Recipe { length: Length::Steps(6), lr: 2e-3, ..config().recipe }, ..config() };
     train_how(&other, None, folder.path(), How { stop_after: step, ..FRESH }).expect("run");
     checkpoint(folder.path())
 }
@@ -173,7 +182,7 @@ fn foreign_checkpoint(step: u64) -> Vec<u8> {
 fn a_checkpoint_of_another_run_is_set_aside_whatever_its_step() {
     let root = tempfile::tempdir().expect("temporary folder");
     let (whole, cut) = (root.path().join("whole"), root.path().join("cut"));
-    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let config = Pretrain { recipe: Recipe { length: Length::Steps(6), ..config().recipe }, ..config() };
     train(&config, None, &whole).expect("run");
     train_how(&config, None, &cut, How { stop_after: 4, ..FRESH }).expect("run");
     let at = |step: u64| cut.join(format!("checkpoints/step-{step:010}.safetensors"));
@@ -210,11 +219,11 @@ fn a_checkpoint_of_another_run_is_set_aside_whatever_its_step() {
 fn where_all_whole_checkpoints_are_anothers_nothing_is_moved() {
     let root = tempfile::tempdir().expect("temporary folder");
     let folder = root.path().join("run");
-    let config = Pretrain { length: Length::Steps(6), ..config() };
+    let config = Pretrain { recipe: Recipe { length: Length::Steps(6), ..config().recipe }, ..config() };
     train_how(&config, None, &folder, How { stop_after: 3, ..FRESH }).expect("run");
     let broken = folder.join("checkpoints/step-0000000004.safetensors");
     std::fs::write(&broken, b"junk").expect("write");
-    let other = Pretrain { lr: 2e-3, ..config.clone() };
+    let other = Pretrain { recipe: Recipe { lr: 2e-3, ..config.recipe.clone() }, ..config.clone() };
     let error = train_how(&other, None, &folder, How { begin: Start::Resume, ..FRESH }).expect_err("foreign");
     assert!(error.to_string().contains("lr is 0.002 now and was 0.001; give the run's own settings"), "{error}");
     assert_eq!(std::fs::read_dir(folder.join("checkpoints")).expect("list").count(), 2);
@@ -258,8 +267,8 @@ fn another_runs_settings_do_not_continue_a_run() {
     train_how(&config(), None, root.path(), How { stop_after: 1, ..FRESH }).expect("run");
     let before = checkpoint(root.path());
     for (other, needle) in [
-        (Pretrain { lr: 2e-3, ..config() }, "lr is 0.002 now and was 0.001"),
-        (Pretrain { seed: 9, ..config() }, "seed is 9 now and was 0"),
+        (Pretrain { recipe: Recipe { lr: 2e-3, ..config().recipe }, ..config() }, "lr is 0.002 now and was 0.001"),
+        (Pretrain { recipe: Recipe { seed: 9, ..config().recipe }, ..config() }, "seed is 9 now and was 0"),
         (
             Pretrain { model: PrecoConfig::new(SwinConfig { embed: 16, ..config().model.encoder }), ..config() },
             "the model is",
@@ -289,7 +298,7 @@ fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
     let root = tempfile::tempdir().expect("temporary folder");
     let saving = Runtime { save_every: 1, ..FRESH.runtime };
     train_how(&config(), None, root.path(), How { stop_after: 2, runtime: saving, ..FRESH }).expect("run");
-    let changed = Pretrain { lr: 2e-3, min_lr: 2e-5, ..config() };
+    let changed = Pretrain { recipe: Recipe { lr: 2e-3, min_lr: 2e-5, ..config().recipe }, ..config() };
     let resume = How { begin: Start::Resume, runtime: saving, ..FRESH };
     let error = train_how(&changed, None, root.path(), resume).expect_err("changed").to_string();
     assert!(error.contains("lr is 0.002 now and was 0.001") && error.contains("--accept-changes"), "{error}");
@@ -314,8 +323,15 @@ fn a_run_goes_on_with_changes_where_they_are_accepted_and_each_is_told() {
 fn parameters_and_metrics_that_are_no_numbers_are_neither_saved_nor_best() {
     let root = tempfile::tempdir().expect("temporary folder");
     // The first update leaves no parameter finite: its rate overflows f32.
-    let absurd =
-        Pretrain { length: Length::Steps(4), lr: 1e39, warmup: crate::tasks::pretrain::Warmup::Steps(0), ..config() };
+    let absurd = Pretrain {
+        recipe: Recipe {
+            length: Length::Steps(4),
+            lr: 1e39,
+            warmup: crate::recipe::Warmup::Steps(0),
+            ..config().recipe
+        },
+        ..config()
+    };
     let saving = Runtime { save_every: 1, keep: 1, ..FRESH.runtime };
     let error = train_how(&absurd, None, root.path(), How { runtime: saving, ..FRESH }).expect_err("no numbers");
     let text = error.to_string();
