@@ -57,6 +57,18 @@ impl Classifier {
         self.linear.forward(backend, parameters, &tape.pooled, images, &mut tape.logits, Outputs::default());
     }
 
+    /// Adds to the parameters' gradients, of the last forward pass.
+    pub fn parameter_gradient<B: Backend>(
+        &self,
+        backend: &B,
+        d_logits: &B::Slice,
+        images: usize,
+        tape: &ClassifierTape<B>,
+        gradients: &mut B::Slice,
+    ) {
+        self.linear.parameter_gradient(backend, &tape.pooled, d_logits, images, gradients);
+    }
+
     /// Adds to the parameters' gradients and writes the features' gradient.
     #[allow(clippy::too_many_arguments)]
     pub fn backward<B: Backend>(
@@ -72,7 +84,7 @@ impl Classifier {
     ) {
         let channels = self.linear.inputs();
         backend.reserve(&mut tape.d_pooled, images * channels);
-        self.linear.parameter_gradient(backend, &tape.pooled, d_logits, images, gradients);
+        self.parameter_gradient(backend, d_logits, images, tape, gradients);
         self.linear.input_gradient(backend, parameters, d_logits, images, &mut tape.d_pooled);
         backend.spread_rows(&tape.d_pooled, images, tokens, channels, d_features);
     }
