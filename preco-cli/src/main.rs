@@ -12,6 +12,7 @@ mod interrupt;
 mod memory;
 mod names;
 mod output;
+mod outputs;
 mod progress;
 
 use std::io::IsTerminal;

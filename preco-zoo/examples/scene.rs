@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let clock = || started.elapsed().as_secs_f64();
     let work = Work { tile: &|at| scene.tile(&grid, at), least_valid: 0.5, readers: 2, clock: &clock };
     let take = |Output { at, valid, values }: Output<'_>| -> preco_core::error::Result<()> {
-        let tile = Tile::of(info, &grid, at, at as u64, &path, valid);
+        let tile = Tile::of(info, grid.window(at), grid.place(at), at as u64, &path, valid);
         println!("{:?} {:?}", tile.window, values.map(|vector| &vector[..4]));
         Ok(())
     };

@@ -26,6 +26,7 @@ mod device;
 pub mod folder;
 pub mod formula;
 pub mod hub;
+pub mod land;
 pub mod models;
 pub mod python;
 mod read;

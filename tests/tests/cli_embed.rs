@@ -7,39 +7,10 @@ use preco_core::geo::{Affine, Crs, Footprint, RasterOut, Samples, write_geotiff}
 use preco_core::imagery::raster::open_file;
 use preco_core::imagery::{Image8, crop, write_png};
 use preco_tests::binary::{preco, start};
+use preco_tests::land::{AFFINE, SIZE, colours, result, scene, write_scene};
 use preco_train::datasets::scenes::SceneGenerator;
 use preco_zoo::embeddings::Embeddings;
 use serde_json::{Value, json};
-
-/// Columns and rows of drawn scenes.
-const SIZE: [usize; 2] = [700, 450];
-/// A place in UTM zone 33, rotated: rows do not run east.
-const AFFINE: [f64; 6] = [2.0, 0.5, 400_000.0, 0.5, -2.0, 5_800_000.0];
-
-/// Runs the command and reads its JSON.
-fn result(folder: &Path, arguments: &str) -> Value {
-    let done = preco(folder, &format!("{arguments} --json")).succeeded();
-    serde_json::from_str(&done.stdout).expect("JSON")
-}
-
-/// The colours of a drawn scene, `SIZE` of them.
-fn colours(seed: u64) -> Image8 {
-    let image = SceneGenerator::new(seed, SIZE[0].max(SIZE[1]), 1).scene(0).image;
-    crop(&image, 0, 0, SIZE[0], SIZE[1]).expect("crop")
-}
-
-/// A scene in `folder`, its first 200 columns without data.
-fn scene(folder: &Path, name: &str, seed: u64) {
-    let mut image = colours(seed);
-    for (x, y) in (0..200).flat_map(|x| (0..SIZE[1]).map(move |y| (x, y))) {
-        image.set(x, y, [0; 3]);
-    }
-    let (affine, crs) = (Affine::new(AFFINE), Crs::epsg(32633));
-    let [width, height] = SIZE;
-    let (affine, crs, nodata) = (Some(&affine), Some(&crs), Some(0.0));
-    let out = RasterOut { width, height, bands: 3, affine, crs, nodata, palette: None };
-    write_geotiff(&folder.join(name), &out, Samples::U8(image.data())).expect("scene");
-}
 
 fn read(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect(name)
@@ -248,18 +219,14 @@ fn places_are_found_and_groups_are_mapped_where_they_lie() {
 #[test]
 fn what_did_not_change_is_nothing_and_what_did_is_found() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let [width, height] = SIZE;
     let (before, other) = (colours(6), colours(7));
     let mut after = before.clone();
     // Another land in a square of 128 pixels.
     for (x, y) in (384..512).flat_map(|x| (128..256).map(move |y| (x, y))) {
         after.set(x, y, other.get(x, y));
     }
-    let (affine, crs) = (Affine::new(AFFINE), Crs::epsg(32633));
     for (name, image) in [("before.tif", &before), ("after.tif", &after)] {
-        let (affine, crs) = (Some(&affine), Some(&crs));
-        let out = RasterOut { width, height, bands: 3, affine, crs, nodata: None, palette: None };
-        write_geotiff(&root.path().join(name), &out, Samples::U8(image.data())).expect("scene");
+        write_scene(&root.path().join(name), image, AFFINE, None);
     }
     let same = result(root.path(), "change before.tif before.tif --out none.tif");
     assert!(same["quantiles"][2].as_f64().expect("largest").abs() < 1e-6, "{same}");

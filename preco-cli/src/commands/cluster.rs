@@ -13,6 +13,7 @@ use serde_json::json;
 use super::places::{TileRaster, check_ending, write_geojson};
 use crate::hub::Hub;
 use crate::output::Report;
+use crate::outputs::Outputs;
 
 /// Colours of groups, as far apart as twenty can be (Kelly 1965, without black and white); further groups begin again.
 const COLOURS: [[u8; 3]; 20] = [
@@ -61,6 +62,9 @@ pub(crate) struct Args {
     /// Seed of the first centres
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     hub: Hub,
 }
@@ -86,7 +90,13 @@ pub(crate) fn execute(args: &Args) -> Result<Groups> {
     args.out.as_ref().map_or(Ok(()), |path| check_ending("--out", path, &["tif", "tiff"]))?;
     args.geojson.as_ref().map_or(Ok(()), |path| check_ending("--geojson", path, &["geojson", "json"]))?;
     ensure!(args.clusters <= MOST, "--clusters {} must be 1 to {MOST}", args.clusters);
+    let outputs = Outputs::new(args.force).writes("--out", args.out.as_deref());
+    outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     let file = Embeddings::open(&args.file)?;
+    Outputs::new(true)
+        .reads(file.tiles.iter().map(|tile| &tile.source))
+        .writes("--out", args.out.as_deref())
+        .check()?;
     ensure!(!file.is_empty(), "{} holds no embedding", args.file.display());
     let asked = KMeans { clusters: args.clusters, iterations: args.iterations, seed: args.seed };
     let groups = asked.fit(&file.vectors, file.header.length)?;

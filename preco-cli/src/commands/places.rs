@@ -34,13 +34,14 @@ impl TileRaster {
                 other.source
             );
         }
-        // The scene itself knows its size and its keys; where it has gone, the tiles know the most of it.
-        let scene = open(&first.source, overview(file), settings).ok();
-        let crs = match (&scene, &first.place) {
-            (Some(scene), _) => scene.info().crs.clone(),
-            (None, Some(place)) => place.crs.strip_prefix("EPSG:").and_then(|code| code.parse().ok()).map(Crs::epsg),
-            (None, None) => None,
+        let named = first.place.as_ref().map(|place| place.crs.as_str()).filter(|name| !name.is_empty());
+        let epsg = named.and_then(|name| name.strip_prefix("EPSG:")).and_then(|code| code.parse().ok()).map(Crs::epsg);
+        // The keys of another system are in the scene alone, if it is still the one the tiles are of.
+        let own = |name: &str| {
+            let scene = open(&first.source, overview(file), settings).ok()?;
+            scene.info().crs.clone().filter(|crs| crs.name() == name)
         };
+        let crs = epsg.or_else(|| own(named?));
         let origin = first.place.as_ref().map(|place| {
             let [x, y] = [first.window[0], first.window[1]].map(f64::from);
             Affine::new(place.affine).moved(-x, -y)

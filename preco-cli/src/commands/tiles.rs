@@ -7,7 +7,7 @@ use anyhow::Result;
 use preco_core::predict::{Output, SceneTile, Work, run};
 use preco_zoo::Encoder;
 
-/// Threads that read while the encoder works.
+/// Threads that read while the encoder works, at least.
 const READERS: usize = 2;
 
 /// Tiles to be encoded.
@@ -30,7 +30,8 @@ impl Tiles<'_> {
     ) -> Result<f64> {
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
-        let work = Work { tile: self.tile, least_valid: self.least_valid, readers: READERS, clock: &clock };
+        let readers = READERS.max(std::thread::available_parallelism().map_or(1, usize::from) / 2);
+        let work = Work { tile: self.tile, least_valid: self.least_valid, readers, clock: &clock };
         let [waited, _] = run(encoder, &work, self.numbers, encode, take)?;
         Ok(waited)
     }

@@ -43,10 +43,10 @@ pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]
     let find =
         |wanted: &String| info.bands.iter().position(|name| name.as_deref().is_some_and(|name| matches(name, wanted)));
     wanted.iter().map(find).collect::<Option<_>>().ok_or_else(|| {
-        let numbers = (1..=wanted.len()).rev().map(|band| band.min(count).to_string()).collect::<Vec<_>>().join(",");
+        let numbers = (1..=wanted.len()).map(|band| band.min(count).to_string()).collect::<Vec<_>>().join(",");
         let has = format!("has {count} band{}: {list}", if count == 1 { "" } else { "s" });
         refused(format!(
-            "{has}; the model wants {} ({}). Name them in that order, as in --bands {numbers}",
+            "{has}; the model wants {} ({}). Say which they are, by number and in that order, as in --bands {numbers}",
             wanted.len(),
             wanted.join(", ")
         ))
@@ -80,8 +80,9 @@ mod tests {
         let error = choose_bands(&info(&["", "", "nir", ""]), &wanted(), None).expect_err("no names").to_string();
         assert_eq!(
             error,
-            "scene.tif: has 4 bands: 1, 2, 3 nir, 4; the model wants 3 (red, green, blue). Name them in that order, as in \
-             --bands 3,2,1"
+            "scene.tif: has 4 bands: 1, 2, 3 nir, 4; the model wants 3 (red, green, blue). Say which they are, by \
+             number and in that order, as in \
+             --bands 1,2,3"
         );
         assert_eq!(choose_bands(&info(&["", "", "", ""]), &wanted(), Some(&[4, 3, 2])).expect("asked"), [3, 2, 1]);
         for (asked, needle) in

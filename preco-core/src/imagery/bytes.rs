@@ -14,11 +14,42 @@ pub trait ByteSource: Send + Sync {
         self.len() == 0
     }
 
+    /// What changes when the bytes do, as far as the source can tell without reading them; of this default, their number.
+    fn version(&self) -> String {
+        self.len().to_string()
+    }
+
     /// Fills `out` with the bytes from `offset` on.
     ///
     /// # Errors
     /// The source's; [`io::ErrorKind::UnexpectedEof`] where they end before.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+}
+
+/// Opens a file; a folder, a pipe or a device is none: opening a pipe would wait for somebody to write.
+///
+/// # Errors
+/// The file system's, and [`io::ErrorKind::InvalidInput`] for what is no file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "it is a folder" } else { "it is a pipe or a device, no file" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    File::open(path)
+}
+
+/// When a file was written last, in the system's own count.
+#[cfg(unix)]
+fn written(metadata: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())
+}
+
+#[cfg(windows)]
+fn written(metadata: &std::fs::Metadata) -> String {
+    use std::os::windows::fs::MetadataExt;
+    metadata.last_write_time().to_string()
 }
 
 /// A file's bytes.
@@ -29,9 +60,9 @@ pub struct FileBytes {
 
 impl FileBytes {
     /// # Errors
-    /// The file system's.
+    /// The file system's, and those of [`open_regular`].
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let len = file.metadata()?.len();
         Ok(Self { file, len })
     }
@@ -40,6 +71,12 @@ impl FileBytes {
 impl ByteSource for FileBytes {
     fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Length, and when it was written last.
+    fn version(&self) -> String {
+        let written = self.file.metadata().ok().map(|metadata| written(&metadata));
+        format!("{} bytes, written {}", self.len, written.unwrap_or_default())
     }
 
     #[cfg(unix)]

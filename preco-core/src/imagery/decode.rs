@@ -4,12 +4,12 @@
 //! dropped (not composited), 16-bit samples become `round(v · 255 / 65535)`, CMYK is converted to RGB. The orientation
 //! and the colour profile in the metadata are ignored: pixels come as they are stored.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 use image::{ImageFormat, ImageReader, Limits};
 
+use super::bytes::open_regular;
 use super::{Image8, jpeg};
 use crate::error::{Error, Result};
 
@@ -34,7 +34,7 @@ pub struct ImageInfo {
 /// [`Error::Io`] where the file cannot be read; [`Error::Image`] where it is no JPEG, PNG or WebP by its content, has no
 /// pixel, or has more than [`MAX_PIXELS`].
 pub fn probe(path: &Path) -> Result<ImageInfo> {
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let file = open_regular(path).map_err(|source| unreadable(path, source))?;
     header(BufReader::new(file), path).map(|(_, info)| info)
 }
 
@@ -43,7 +43,7 @@ pub fn probe(path: &Path) -> Result<ImageInfo> {
 /// # Errors
 /// Those of [`probe`].
 pub fn format(path: &Path) -> Result<&'static str> {
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let file = open_regular(path).map_err(|source| unreadable(path, source))?;
     let (format, _) = header(BufReader::new(file), path)?;
     Ok(match format {
         ImageFormat::Jpeg => "JPEG",

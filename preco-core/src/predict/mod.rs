@@ -15,4 +15,4 @@ pub use grid::Grid;
 pub use scene::{Scene, SceneTile};
 pub use stream::{Output, Work, run};
 pub use tile::{Place, Tile};
-pub use view::view;
+pub use view::{seen, view};

@@ -1,8 +1,7 @@
 //! A tile as files of embeddings know it: where it comes from and where it lies.
 
-use super::Grid;
 use crate::geo::Footprint;
-use crate::imagery::raster::RasterInfo;
+use crate::imagery::raster::{RasterInfo, Window};
 
 /// A tile of a scene.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +12,8 @@ pub struct Tile {
     pub source: String,
     /// Row and column in the grid of its scene's tiles.
     pub grid: [u32; 2],
-    /// Column, row, width and height of its pixels in the scene, without those beyond the edge.
+    /// Column, row, width and height of the pixels that were seen, without those beyond the edge: of an image that is not
+    /// of the model's shape, its middle.
     pub window: [u32; 4],
     /// The share of its pixels that hold data, 0 to 1; pixels beyond the scene's edge hold none.
     pub valid: f32,
@@ -33,9 +33,9 @@ pub struct Place {
 }
 
 impl Tile {
-    /// Tile `at` of a scene's grid, the `id`-th of its run.
-    pub fn of(scene: &RasterInfo, grid: &Grid, at: usize, id: u64, source: &str, valid: f64) -> Self {
-        let window = grid.window(at).within(scene.width, scene.height);
+    /// The tile of `scene` in `window`, at row and column `grid`, the `id`-th of its run.
+    pub fn of(scene: &RasterInfo, window: Window, grid: [usize; 2], id: u64, source: &str, valid: f64) -> Self {
+        let window = window.within(scene.width, scene.height);
         let pixels = [window.x, window.y, window.width, window.height];
         let numbers = pixels.map(|value| value as f64);
         let place = scene.affine.map(|affine| Place {
@@ -43,7 +43,7 @@ impl Tile {
             affine: affine.moved(numbers[0], numbers[1]).coefficients(),
             footprint: scene.crs.as_ref().and_then(|crs| Footprint::of_window(numbers, &affine, crs)),
         });
-        let (grid, window) = (grid.place(at).map(|value| value as u32), pixels.map(|value| value as u32));
+        let (grid, window) = (grid.map(|value| value as u32), pixels.map(|value| value as u32));
         Self { id, source: source.to_owned(), grid, window, valid: valid as f32, place }
     }
 }

@@ -28,6 +28,14 @@ impl Format {
             _ => Err(wrong(path, "ends in none of .parquet, .npy and .safetensors, the formats of embeddings")),
         }
     }
+
+    /// The files that `path` is in this format: itself, and what lies beside it.
+    pub fn files(self, path: &Path) -> Vec<PathBuf> {
+        match self {
+            Self::Npy => vec![path.to_path_buf(), beside(path, "json"), beside(path, "jsonl")],
+            Self::GeoParquet | Self::Safetensors => vec![path.to_path_buf()],
+        }
+    }
 }
 
 /// The file of another ending beside `path`.

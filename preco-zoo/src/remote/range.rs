@@ -42,9 +42,9 @@ pub(crate) fn open(address: &str, settings: &Settings) -> Result<Arc<dyn ByteSou
     let gone = || failed(io::Error::other("it ended"));
     match opened.recv().map_err(|_| gone())?? {
         Start::Whole(bytes) => Ok(Arc::new(MemoryBytes::new(bytes))),
-        Start::Ranges { len, first } => {
+        Start::Ranges { len, first, tag } => {
             let blocks = Blocks { held: HashMap::from([(0, (Arc::new(first), 0))]), clock: 0 };
-            Ok(Arc::new(RangeBytes { len, sender, blocks: Mutex::new(blocks) }))
+            Ok(Arc::new(RangeBytes { len, tag, sender, blocks: Mutex::new(blocks) }))
         }
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn open(address: &str, settings: &Settings) -> Result<Arc<dyn ByteSou
 /// What the first answer was.
 enum Start {
     Whole(Vec<u8>),
-    Ranges { len: u64, first: Vec<u8> },
+    Ranges { len: u64, first: Vec<u8>, tag: Option<String> },
 }
 
 /// Bytes `from..from + len` are wanted; the answer goes to `to`.
@@ -64,6 +64,7 @@ struct Job {
 
 struct RangeBytes {
     len: u64,
+    tag: Option<String>,
     sender: UnboundedSender<Job>,
     blocks: Mutex<Blocks>,
 }
@@ -116,6 +117,11 @@ impl RangeBytes {
 impl ByteSource for RangeBytes {
     fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Length, and the server's entity tag or date.
+    fn version(&self) -> String {
+        format!("{} bytes, {}", self.len, self.tag.as_deref().unwrap_or("of no version"))
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -245,7 +251,7 @@ impl File {
                 if from != 0 {
                     return Err(self.corrupt(format!("the server sends bytes from {from} on, not from 0")));
                 }
-                Ok((Start::Ranges { len, first }, len, tag))
+                Ok((Start::Ranges { len, first, tag: tag.clone() }, len, tag))
             }
             200 => {
                 let len = header(answer.headers(), CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());

@@ -15,20 +15,27 @@ pub fn is_address(name: &str) -> bool {
     ["http://", "https://", "file://"].iter().any(|scheme| name.starts_with(scheme))
 }
 
+/// The path of a file, for a path and for a `file://` address.
+pub fn local(name: &str) -> Option<PathBuf> {
+    match name.strip_prefix("file://") {
+        Some(rest) => file_path(rest),
+        None => (!is_address(name)).then(|| PathBuf::from(name)),
+    }
+}
+
 /// The bytes at a path or an address.
 ///
 /// # Errors
 /// [`Error::Io`] where they cannot be opened, [`Error::Name`] for addresses this program cannot follow, and those of the
 /// network.
 pub fn open(name: &str, settings: &Settings) -> Result<Arc<dyn ByteSource>> {
-    let path = match name.strip_prefix("file://") {
-        Some(rest) => file_path(rest).ok_or_else(|| {
-            let reason = "an address of a file has three slashes: file:///folder/scene.tif".to_owned();
-            Error::Name { name: shown(name), reason }
-        })?,
-        None if is_address(name) => return remote(name, settings),
-        None => PathBuf::from(name),
-    };
+    if is_address(name) && !name.starts_with("file://") {
+        return remote(name, settings);
+    }
+    let path = local(name).ok_or_else(|| {
+        let reason = "an address of a file has three slashes: file:///folder/scene.tif".to_owned();
+        Error::Name { name: shown(name), reason }
+    })?;
     Ok(Arc::new(FileBytes::open(&path).map_err(Error::io("read", path))?))
 }
 

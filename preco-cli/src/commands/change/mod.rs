@@ -21,6 +21,7 @@ use super::tiles::Tiles;
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::Report;
+use crate::outputs::Outputs;
 use overlap::Overlap;
 
 /// Tiles whose vectors of both dates are in memory at once.
@@ -50,9 +51,12 @@ pub(crate) struct Args {
     /// From one tile to the next, in pixels [default: a quarter of a tile]
     #[arg(long, value_name = "PX")]
     stride: Option<usize>,
-    /// Skip tiles with a smaller share of pixels with data
+    /// Skip tiles with a smaller share of pixels that lie in both scenes and hold data in both
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     min_valid: f64,
+    /// Replace OUT where it exists
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     values: Values,
     #[command(flatten)]
@@ -85,6 +89,7 @@ pub(crate) struct Change {
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     check_ending("--out", &args.out, &["tif", "tiff"])?;
     ensure!((0.0..=1.0).contains(&args.min_valid), "--min-valid {} must be 0 to 1", args.min_valid);
+    Outputs::new(args.force).reads([&args.before, &args.after]).writes("--out", Some(&args.out)).check()?;
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let scene = |name: &String| -> Result<Scene> {
         let raster = open(name, args.values.overview, &args.hub.settings())?;
@@ -101,7 +106,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     let mut changes = Vec::with_capacity(grid.len());
     for first in (0..grid.len()).step_by(AT_ONCE) {
         let tiles = first..(first + AT_ONCE).min(grid.len());
-        let vectors = |date: usize| vectors(&encoder, &scenes[date], overlap.origin[date], &grid, tiles.clone(), args);
+        let vectors = |date: usize| vectors(&encoder, &scenes, date, &overlap, &grid, tiles.clone(), args.min_valid);
         let [before, after] = [vectors(0)?, vectors(1)?];
         changes.extend(before.iter().zip(&after).map(|pair| match pair {
             (Some(before), Some(after)) => (1.0 - cosine(before, after)) as f32,
@@ -119,25 +124,28 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     summary(&changes, &grid, &overlap, &scenes[0], &args.out, started)
 }
 
-/// A vector for each tile, or nothing where too little of it holds data.
+/// A vector of one date for each tile, or nothing where too little of it holds data at both.
 fn vectors(
     encoder: &Encoder,
-    scene: &Scene,
-    [x, y]: [usize; 2],
+    scenes: &[Scene; 2],
+    date: usize,
+    overlap: &Overlap,
     grid: &Grid,
     tiles: std::ops::Range<usize>,
-    args: &Args,
+    least_valid: f64,
 ) -> Result<Vec<Option<Vec<f32>>>> {
     let tile = |at: usize| {
         let window = grid.window(at);
-        scene.tile_in(Window { x: window.x + x, y: window.y + y, ..window })
+        let there = |[x, y]: [usize; 2]| Window { x: window.x + x, y: window.y + y, ..window };
+        let [own, other] = [date, 1 - date].map(|date| there(overlap.origin[date]));
+        scenes[date].tile_with(own, &scenes[1 - date], other)
     };
     let mut vectors = Vec::with_capacity(tiles.len());
     let take = |output: Output<'_>| -> Result<()> {
         vectors.push(output.values.map(<[f32]>::to_vec));
         Ok(())
     };
-    let tiles = Tiles { tile: &tile, numbers: tiles, least_valid: args.min_valid };
+    let tiles = Tiles { tile: &tile, numbers: tiles, least_valid };
     tiles.through(encoder, |inputs| encoder.pooled(inputs), take)?;
     Ok(vectors)
 }

@@ -14,9 +14,6 @@ use super::super::embed::{expand, open};
 use crate::hub::Hub;
 use crate::output::Report;
 
-/// Pixels that are read at once.
-const AT_ONCE_PX: usize = 4 << 20;
-
 /// What images and scenes are, and whether every pixel of them can be read
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -92,8 +89,7 @@ pub(crate) fn execute(args: &Args) -> Result<Rasters> {
 
 fn read_all(raster: &dyn Raster) -> Result<()> {
     let info = raster.info();
-    let rows = (AT_ONCE_PX / info.width).max(1);
-    for window in info.window().bands(rows.next_multiple_of(info.block[1].clamp(1, rows))) {
+    for window in info.pieces(info.window()) {
         raster.read(window)?;
         raster.mask(window)?;
     }

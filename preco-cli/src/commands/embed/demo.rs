@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use preco_core::geo::{Affine, Crs, RasterOut, Samples, write_geotiff};
 use preco_train::datasets::scenes::SceneGenerator;
 
@@ -10,6 +10,7 @@ use super::report::Embedded;
 use super::{Args, run};
 use crate::cli::Processor;
 use crate::output::note;
+use crate::outputs::Outputs;
 
 /// Where results go without `--out`.
 const FOLDER: &str = "preco-demo";
@@ -21,11 +22,13 @@ pub(super) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
     let out = args.out.clone().unwrap_or_else(|| Path::new(FOLDER).join("embeddings.parquet"));
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
+    // What an earlier trial left is replaced, what somebody named is not.
+    let own = args.out.is_none() && args.picture.is_none();
+    let picture = args.picture.clone().unwrap_or_else(|| folder.join("picture.png"));
+    Outputs::new(args.force || own).writes("--out", Some(&out)).writes("--picture", Some(&picture)).check()?;
     let scene = folder.join("scene.tif");
     draw(&scene)?;
     note(&format!("no INPUT: drew {}", scene.display()));
-    let picture = args.picture.clone().unwrap_or_else(|| folder.join("picture.png"));
     let mut args = Args { picture: Some(picture), force: true, ..args.clone() };
     if args.cut.stride.or(args.cut.overlap).or(args.cut.tile).is_none() {
         // A picture of more pixels than a hundred.

@@ -46,7 +46,10 @@ pub(crate) fn expand(asked: &[String]) -> Result<Vec<String>> {
             let matches = glob::glob(text).with_context(|| format!("{text} is no pattern"))?;
             let before = found.len();
             for path in matches {
-                found.push(text_of(&path?)?);
+                let path = path?;
+                if !path.is_dir() {
+                    found.push(text_of(&path)?);
+                }
             }
             ensure!(found.len() > before, "{text} matches no file");
         }
@@ -54,14 +57,19 @@ pub(crate) fn expand(asked: &[String]) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Links to a folder around them lead nowhere new.
 fn walk(folder: &Path, found: &mut Vec<String>) -> Result<()> {
+    let around = std::fs::canonicalize(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
     paths.sort();
     for path in paths {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         if path.is_dir() {
-            walk(&path, found)?;
+            let leads_back = path.is_symlink() && std::fs::canonicalize(&path).is_ok_and(|to| around.starts_with(to));
+            if !leads_back {
+                walk(&path, found)?;
+            }
         } else if ending.is_some_and(|e| IMAGE_EXTENSIONS.contains(&&*e) || SCENE_EXTENSIONS.contains(&&*e)) {
             found.push(text_of(&path)?);
         }

@@ -15,6 +15,7 @@ use super::report::Embedded;
 use super::{Args, inputs};
 use crate::cli::Processor;
 use crate::interrupt;
+use crate::outputs::Outputs;
 
 /// The value of cells without data.
 const NODATA: f32 = f32::NAN;
@@ -23,7 +24,8 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
     ensure!(is_tiff, "--maps writes a GeoTIFF: --out {} must end in .tif", out.display());
-    ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
+    let names = inputs::expand(&args.inputs)?;
+    Outputs::new(args.force).reads(&args.inputs).reads(&names).writes("--out", Some(out)).check()?;
     ensure!(
         args.cut.stride.or(args.cut.overlap).is_none(),
         "--maps puts tiles side by side: leave out --stride and --overlap"
@@ -36,8 +38,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
     ensure!(rows == columns, "--maps needs an encoder of square images");
     let mut cut = args.cut.clone();
     cut.tile = Some(cut.tile.unwrap_or(encoder.preprocess().size[0]));
-    let plan =
-        Plan::new(inputs::expand(&args.inputs)?, encoder.preprocess(), &cut, &args.values, &args.hub.settings())?;
+    let plan = Plan::new(names, encoder.preprocess(), &cut, &args.values, &args.hub.settings())?;
     ensure!(plan.inputs.len() == 1, "--maps is of one scene, there are {} inputs", plan.inputs.len());
     let (grid, scene) = (plan.inputs[0].grid, plan.scene(0)?);
     ensure!(
@@ -55,7 +56,9 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
 
     let mut display = Display::new(plan.tiles, 0);
     let started = Instant::now();
-    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers: 0..grid.len(), least_valid: args.cut.min_valid };
+    // A map has no holes at the scene's edge: a tile with any data is computed.
+    let least_valid = args.cut.min_valid.unwrap_or(0.0);
+    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers: 0..grid.len(), least_valid };
     // One row of tiles is in memory.
     let mut band = vec![NODATA; rows * width * channels];
     let mut skipped = 0;
@@ -92,6 +95,8 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, stage: usi
         inputs: 1,
         tiles: plan.tiles,
         skipped,
+        least_valid,
+        unreadable: plan.unreadable(),
         length: channels,
         computed: plan.tiles,
         seconds,

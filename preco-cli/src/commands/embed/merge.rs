@@ -9,12 +9,14 @@ use super::Args;
 use super::parts::join;
 use super::report::{Embedded, search_next};
 use super::shard::{SHARD, Shard};
+use crate::outputs::Outputs;
 
 pub(super) fn execute(args: &Args) -> Result<Embedded> {
     let Some(out) = &args.out else { bail!("--out FILE is missing") };
-    Format::of(out)?;
     ensure!(!args.inputs.is_empty(), "--merge needs the files of all shards");
-    ensure!(args.force || !out.exists(), "{} exists; --force replaces it", out.display());
+    let outputs = Outputs::new(args.force).reads(&args.inputs);
+    let files = Format::of(out)?.files(out);
+    files.iter().fold(outputs, |outputs, file| outputs.writes("--out", Some(file))).check()?;
     let mut shards: Vec<(Shard, PathBuf)> = Vec::new();
     let mut header: Option<Header> = None;
     for input in &args.inputs {
@@ -31,7 +33,7 @@ pub(super) fn execute(args: &Args) -> Result<Embedded> {
             None => header = Some(found),
             Some(first) => ensure!(
                 *first == found && shards[0].0.count == shard.count,
-                "{input} is of another run than {}: other model, settings or number of shards",
+                "{input} is of another run than {}: other inputs, model, settings or number of shards",
                 args.inputs[0]
             ),
         }
@@ -50,6 +52,7 @@ pub(super) fn execute(args: &Args) -> Result<Embedded> {
         inputs: files.len(),
         tiles,
         skipped: tiles.saturating_sub(count),
+        least_valid: header.settings.get("min_valid").and_then(serde_json::Value::as_f64).unwrap_or_default(),
         length: header.length,
         next: search_next(out, joined.first),
         out: out.clone(),

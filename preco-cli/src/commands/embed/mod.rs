@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Merge: INPUTs are the files of all shards
     #[arg(long, conflicts_with_all = ["picture", "shard"])]
     merge: bool,
-    /// Replace OUT where it exists
+    /// Replace files that exist
     #[arg(long)]
     force: bool,
     // Further arguments stand below their own headings, and so would any that came after them.
@@ -79,9 +79,16 @@ pub(crate) struct Cut {
     /// One vector for each input, whatever its size [default for images and for scenes not larger than a tile]
     #[arg(long, conflicts_with_all = ["tile", "stride", "overlap"])]
     whole: bool,
-    /// Skip tiles with a smaller share of pixels with data
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    min_valid: f64,
+    /// Skip tiles with a smaller share of pixels that lie in the scene and hold data [default: 0.5; 0 for --maps]
+    #[arg(long, value_name = "SHARE")]
+    min_valid: Option<f64>,
+}
+
+impl Cut {
+    /// The share of a tile's pixels that must hold data; of vectors if nothing is said, half of them.
+    fn least_valid(&self) -> f64 {
+        self.min_valid.unwrap_or(0.5)
+    }
 }
 
 /// How stored values become colours.
@@ -97,7 +104,7 @@ pub(crate) struct Values {
     /// Read the N-th smaller copy that is stored with the scene
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) overview: usize,
-    /// Leave out inputs that cannot be read, or whose bands and values do not fit
+    /// Leave out inputs, and parts of scenes, that cannot be read, and inputs whose bands and values do not fit
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
 }
@@ -108,7 +115,8 @@ fn parse_stretch(text: &str) -> Result<Stretch, String> {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
-    ensure!((0.0..=1.0).contains(&args.cut.min_valid), "--min-valid {} must be 0 to 1", args.cut.min_valid);
+    let least_valid = args.cut.least_valid();
+    ensure!((0.0..=1.0).contains(&least_valid), "--min-valid {least_valid} must be 0 to 1");
     if args.merge {
         return merge::execute(args);
     }

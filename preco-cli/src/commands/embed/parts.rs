@@ -96,7 +96,8 @@ pub(super) fn join(out: &Path, header: &Header, files: &[PathBuf]) -> Result<Joi
     let mut joined = Joined { count: 0, first: None };
     // Twice: the number of rows stands at the head of most formats, and one part at a time is in memory.
     for file in files {
-        let part = Embeddings::open(file)?;
+        let part = Embeddings::open(file)
+            .with_context(|| "remove it and give the same command again: it is computed once more".to_owned())?;
         joined.count += part.len();
         joined.first = joined.first.or(part.tiles.first().map(|tile| tile.id));
     }

@@ -1,16 +1,18 @@
 //! What a run is to do: tiles of all inputs, numbered.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
-use preco_core::imagery::raster::{ImageRaster, RasterInfo};
-use preco_core::imagery::{choose_bands, probe};
-use preco_core::predict::{Grid, Scene, SceneTile, Tile};
+use preco_core::imagery::raster::{self, ImageRaster, RasterInfo};
+use preco_core::imagery::{Image8, choose_bands, probe};
+use preco_core::predict::{Grid, Scene, SceneTile, Tile, seen};
+use preco_core::rng::fnv1a64;
 use preco_core::spec::Preprocess;
-use preco_zoo::{Settings, shown};
+use preco_zoo::{Settings, shown, sources};
 
 use super::{Cut, Values, inputs};
+use crate::output::note;
 
 /// Scenes that are kept open: readers are never further apart.
 const OPEN: usize = 4;
@@ -23,6 +25,10 @@ pub(super) struct Input {
     pub(super) grid: Grid,
     /// True where it is one tile of whatever size.
     pub(super) is_whole: bool,
+    /// What changes when the file does, as far as its source can tell.
+    pub(super) version: String,
+    /// Its length in bytes.
+    len: u64,
     /// What it is; nothing for an image, of which all is known.
     known: Option<Box<RasterInfo>>,
     /// The number of its first tile.
@@ -39,6 +45,8 @@ pub(super) struct Plan {
     values: Values,
     settings: Settings,
     open: Mutex<Vec<(usize, Arc<Scene>)>>,
+    /// Inputs with tiles that could not be read, and how many.
+    failed: Mutex<BTreeMap<usize, u64>>,
 }
 
 impl Plan {
@@ -65,12 +73,12 @@ impl Plan {
         let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
         let mut skipped = Vec::new();
         for name in names {
-            let info = match fitting(&name, preprocess, values, settings) {
+            let Fitting { info, version, len } = match fitting(&name, preprocess, values, settings) {
                 Err(error) if values.skip_unreadable => {
                     skipped.push(error.to_string());
                     continue;
                 }
-                info => info?,
+                fitting => fitting?,
             };
             let is_small = info.width.max(info.height) <= tile;
             let whole = cut.whole || (!asked && (info.is_image || is_small));
@@ -89,11 +97,12 @@ impl Plan {
                 info.height
             );
             let known = (!info.is_image).then(|| Box::new(info));
-            inputs.push(Input { name, grid, is_whole: whole, known, first: tiles });
+            inputs.push(Input { name, grid, is_whole: whole, version, len, known, first: tiles });
             tiles += grid.len() as u64;
         }
         let (preprocess, values, settings) = (preprocess.clone(), values.clone(), settings.clone());
-        Ok(Self { inputs, skipped, tiles, preprocess, values, settings, open: Mutex::default() })
+        let (open, failed) = (Mutex::default(), Mutex::default());
+        Ok(Self { inputs, skipped, tiles, preprocess, values, settings, open, failed })
     }
 
     /// The input of tile `id`, and its number there.
@@ -127,35 +136,74 @@ impl Plan {
         &self.preprocess.bands
     }
 
-    /// The colours of tile `id`.
+    /// By what runs of the same inputs are known, wherever their files lie in time.
+    pub(super) fn digest(&self) -> String {
+        let told =
+            self.inputs.iter().map(|i| format!("{}\n{}x{}\n{}\n", shown(&i.name), i.grid.width, i.grid.height, i.len));
+        format!("{:016x}", fnv1a64(&told.collect::<String>()))
+    }
+
+    /// The colours of tile `id`. One that cannot be read holds no data, where such are to be left out.
     pub(super) fn tile(&self, id: u64) -> preco_core::error::Result<SceneTile> {
         let (input, at) = self.of(id);
-        let scene = self.scene(input)?;
-        let grid = &self.inputs[input].grid;
-        if self.inputs[input].is_whole { scene.whole() } else { scene.tile(grid, at) }
+        let read = || {
+            let scene = self.scene(input)?;
+            if self.inputs[input].is_whole { scene.whole() } else { scene.tile(&self.inputs[input].grid, at) }
+        };
+        match read() {
+            Err(error) if self.values.skip_unreadable => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = failed.entry(input).or_insert(0);
+                if *count == 0 {
+                    note(&format!("left out: {error}"));
+                }
+                *count += 1;
+                Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 })
+            }
+            read => read,
+        }
+    }
+
+    /// True where what cannot be read is left out.
+    pub(super) fn skips_unreadable(&self) -> bool {
+        self.values.skip_unreadable
+    }
+
+    /// Tiles that could not be read.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// What the file says of tile `id`.
     pub(super) fn describe(&self, id: u64, valid: f64) -> Tile {
         let (at, tile) = self.of(id);
-        let Input { name, grid, known, .. } = &self.inputs[at];
-        let shown = shown(name);
-        match known {
-            Some(info) => Tile::of(info, grid, tile, id, &shown, valid),
-            None => Tile::of(&ImageRaster::describe(name, grid.width, grid.height), grid, tile, id, &shown, valid),
-        }
+        let Input { name, grid, known, is_whole, .. } = &self.inputs[at];
+        let image = || Box::new(ImageRaster::describe(name, grid.width, grid.height));
+        let info = known.clone().unwrap_or_else(image);
+        let window = if *is_whole { seen(grid.width, grid.height, self.preprocess.size) } else { grid.window(tile) };
+        Tile::of(&info, window, grid.place(tile), id, &shown(name), valid)
     }
 }
 
+/// What is known of an input before it is embedded.
+struct Fitting {
+    info: RasterInfo,
+    version: String,
+    len: u64,
+}
+
 /// An input that the model can see. All are looked at before the first is embedded: a run must not end at the last one.
-fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<RasterInfo> {
+fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Settings) -> Result<Fitting> {
+    let bytes = sources::open(name, settings)?;
+    let (version, len) = (bytes.version(), bytes.len());
     // An image's head is enough.
-    let image = probe(Path::new(name)).ok().filter(|_| values.overview == 0);
+    let local = sources::local(name).filter(|_| values.overview == 0);
+    let image = local.and_then(|path| probe(&path).ok());
     let info = match image {
-        Some(image) => ImageRaster::describe(name, image.width, image.height),
-        None => inputs::open(name, values.overview, settings)?.info().clone(),
+        Some(image) => ImageRaster::describe(&shown(name), image.width, image.height),
+        None => raster::open(bytes, &shown(name), values.overview)?.info().clone(),
     };
     choose_bands(&info, &preprocess.bands, values.bands.as_deref())?;
     values.stretch.check(&info)?;
-    Ok(info)
+    Ok(Fitting { info, version, len })
 }

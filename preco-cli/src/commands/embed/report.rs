@@ -25,6 +25,10 @@ pub(crate) struct Embedded {
     /// Tiles of the run, and those among them that were skipped for want of data.
     pub(super) tiles: u64,
     pub(super) skipped: u64,
+    /// The share of a tile's pixels that had to lie in the scene and hold data.
+    pub(super) least_valid: f64,
+    /// Tiles among the skipped that could not be read.
+    pub(super) unreadable: u64,
     /// Values of a vector.
     pub(super) length: usize,
     /// Tiles that this run computed, and how long that took.
@@ -47,6 +51,22 @@ pub(crate) struct Embedded {
     pub(super) next: String,
 }
 
+impl Embedded {
+    /// Why tiles were skipped, in words.
+    pub(super) fn why_skipped(&self) -> String {
+        let share = 100.0 * self.least_valid;
+        let mut why = if share > 0.0 {
+            format!("less than {share} % of their pixels lie in the scene and hold data (--min-valid)")
+        } else {
+            "none of their pixels holds data".to_owned()
+        };
+        if self.unreadable > 0 {
+            why = format!("{} could not be read; of others {why}", self.unreadable);
+        }
+        why
+    }
+}
+
 impl Report for Embedded {
     fn exit_code(&self) -> u8 {
         if self.interrupted.is_some() { EXIT_CODE } else { 0 }
@@ -62,18 +82,19 @@ impl Report for Embedded {
         }
         let s = |count: u64| if count == 1 { "" } else { "s" };
         let embedded = self.tiles - self.skipped;
-        let skipped =
-            if self.skipped > 0 { format!(", {} skipped for want of data", self.skipped) } else { String::new() };
         let what = if self.is_map { "tile" } else { "embedding" };
         writeln!(
             out,
-            "{embedded} {what}{} of {} values by {}, from {} input{}{skipped}",
+            "{embedded} {what}{} of {} values by {}, from {} input{}",
             s(embedded),
             self.length,
             self.model,
             self.inputs,
             s(self.inputs as u64)
         )?;
+        if self.skipped > 0 {
+            writeln!(out, "{} tile{} skipped: {}", self.skipped, s(self.skipped), self.why_skipped())?;
+        }
         if self.computed > 0 {
             writeln!(
                 out,

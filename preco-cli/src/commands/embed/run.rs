@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use preco_core::predict::Output;
-use preco_zoo::Encoder;
 use preco_zoo::embeddings::{Format, Header, Row};
+use preco_zoo::{Encoder, shown};
 use serde_json::{Value, json};
 
 use super::super::places::check_ending;
@@ -22,6 +22,7 @@ use super::{Args, inputs, picture};
 use crate::cli::Processor;
 use crate::interrupt;
 use crate::output::note;
+use crate::outputs::Outputs;
 
 /// Inputs that were left out and are named.
 const TOLD: usize = 5;
@@ -30,9 +31,11 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let names = inputs::expand(names)?;
     let target = args.shard.map_or_else(|| out.to_path_buf(), |shard| shard.file(out));
-    Format::of(&target)?;
-    ensure!(args.force || !target.exists(), "{} exists; --force replaces it", target.display());
     args.picture.as_ref().map_or(Ok(()), |path| check_ending("--picture", path, &["png", "tif", "tiff"]))?;
+    let outputs = Outputs::new(args.force).reads(&args.inputs).reads(&names);
+    let files = Format::of(&target)?.files(&target);
+    let outputs = files.iter().fold(outputs, |outputs, file| outputs.writes("--out", Some(file)));
+    outputs.writes("--picture", args.picture.as_deref()).check()?;
     let plan = Plan::new(names, encoder.preprocess(), &args.cut, &args.values, &args.hub.settings())?;
     ensure!(
         args.picture.is_none() || plan.inputs.len() == 1,
@@ -70,19 +73,19 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         inputs: plan.inputs.len(),
         tiles: tiles.end - tiles.start,
         skipped: tiles.end - tiles.start - count,
+        least_valid: args.cut.least_valid(),
+        unreadable: plan.unreadable(),
         length: encoder.length(),
         computed: tiles.end - tiles.start - before,
         seconds,
         idle_share: if seconds > 0.0 { waited / seconds } else { 0.0 },
-        is_map: false,
-        interrupted: None,
-        picture: None,
         warnings,
         next: next(args, &target, joined.first),
         out: target,
+        ..Embedded::default()
     };
     if count == 0 {
-        report.warnings.push("no tile holds enough data; see --min-valid".to_owned());
+        report.warnings.push(format!("no tile was embedded: {}", report.why_skipped()));
         report.next = String::new();
     } else if let Some(path) = &args.picture {
         picture::write(path, &report.out, &plan)?;
@@ -100,7 +103,7 @@ fn compute(
     display: &mut Display,
 ) -> Result<(Vec<Row>, f64)> {
     let numbers = tiles.start as usize..tiles.end as usize;
-    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers, least_valid: args.cut.min_valid };
+    let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers, least_valid: args.cut.least_valid() };
     let mut rows = Vec::new();
     let take = |Output { at, valid, values }: Output<'_>| -> Result<()> {
         if let Some(values) = values {
@@ -121,11 +124,13 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
         "stride": args.cut.stride,
         "overlap": args.cut.overlap,
         "whole": args.cut.whole,
-        "min_valid": args.cut.min_valid,
+        "min_valid": args.cut.least_valid(),
         "bands": args.values.bands,
         "stretch": args.values.stretch.text(),
         "overview": args.values.overview,
         "tiles": plan.tiles,
+        // Shards are of one list of inputs.
+        "inputs": plan.digest(),
     });
     let mut told = settings.clone();
     if let (Some(shard), Some(told)) = (args.shard, told.as_object_mut()) {
@@ -138,7 +143,7 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
         length: encoder.length(),
         settings: told,
     };
-    let inputs: Vec<Value> = plan.inputs.iter().map(|i| json!([i.name, i.grid.width, i.grid.height])).collect();
+    let inputs: Vec<Value> = plan.inputs.iter().map(|input| json!([shown(&input.name), input.version])).collect();
     let identity = json!({
         "model": header.model,
         "digest": header.digest,
@@ -159,10 +164,14 @@ fn warnings(plan: &Plan) -> Result<Vec<String>> {
     let Some(first) = plan.inputs.first() else {
         bail!("no input is left{}", warnings.first().map(|why| format!("; {why}")).unwrap_or_default())
     };
-    let scene = plan.scene(0)?;
+    let scene = match plan.scene(0) {
+        // It is told when its tiles are come to.
+        Err(_) if plan.skips_unreadable() => return Ok(warnings),
+        scene => scene?,
+    };
     let info = scene.raster().info();
     if let Some(why) = info.crs.as_ref().and_then(|crs| crs.unusable()) {
-        warnings.push(format!("{}: its coordinate system {why}: there are no footprints", first.name));
+        warnings.push(format!("{}: its coordinate system {why}: there are no footprints", shown(&first.name)));
     }
     let levels = scene.levels();
     if !levels.is_identity() {
@@ -170,7 +179,8 @@ fn warnings(plan: &Plan) -> Result<Vec<String>> {
             levels.low.iter().zip(&levels.high).map(|(low, high)| format!("{} to {}", *low as f32, *high as f32));
         let ends: Vec<String> = ends.collect();
         let [black, white] = levels.to;
-        note(&format!("{}: {} ({}) become {black} to {white}", first.name, ends.join(", "), plan.bands().join(", ")));
+        let (name, bands) = (shown(&first.name), plan.bands().join(", "));
+        note(&format!("{name}: {} ({bands}) become {black} to {white}", ends.join(", ")));
     }
     Ok(warnings)
 }

@@ -17,6 +17,7 @@ use super::places::{check_ending, footprint, write_geojson};
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::Report;
+use crate::outputs::Outputs;
 
 /// Find the tiles most like an image, a place or another tile
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     /// Write their outlines
     #[arg(long, value_name = "FILE.geojson")]
     geojson: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
     /// Name or folder of the model, for --image [default: the file's]
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -54,11 +58,11 @@ struct Query {
     /// A tile, by its number
     #[arg(long, value_name = "ID")]
     tile: Option<u64>,
-    /// An image file
+    /// An image or a small GeoTIFF, whole
     #[arg(long, value_name = "FILE")]
-    image: Option<PathBuf>,
+    image: Option<String>,
     /// The tile at a longitude and a latitude in degrees
-    #[arg(long, value_name = "LON,LAT", value_delimiter = ',', num_args = 1)]
+    #[arg(long, value_name = "LON,LAT", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
     at: Option<Vec<f64>>,
 }
 
@@ -90,6 +94,8 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Hits> {
     ensure!(args.count > 0, "--count 0 finds nothing");
     args.sheet.as_ref().map_or(Ok(()), |path| check_ending("--sheet", path, &["png"]))?;
     args.geojson.as_ref().map_or(Ok(()), |path| check_ending("--geojson", path, &["geojson", "json"]))?;
+    let outputs = Outputs::new(args.force).reads(&args.query.image).writes("--sheet", args.sheet.as_deref());
+    outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     let file = Embeddings::open(&args.file)?;
     ensure!(!file.is_empty(), "{} holds no embedding", args.file.display());
     let (query, vector, itself) = query(args, processor, &file)?;
@@ -156,8 +162,12 @@ fn query(args: &Args, processor: &Processor, file: &Embeddings) -> Result<(Strin
         file.header.digest,
         encoder.digest()
     );
-    let image = preco_core::imagery::decode(path)?;
-    Ok((path.display().to_string(), encoder.embed(&image)?, None))
+    // Bands and values as those of the file's scenes, where it is a scene too.
+    let scene = sheet::open(file, path, 0, encoder.preprocess(), &args.hub.settings())?;
+    let info = scene.raster().info();
+    let (px, most) = (info.width.saturating_mul(info.height), preco_core::imagery::MAX_PIXELS);
+    ensure!(px <= most, "{path} has {px} pixels, too many for one vector: cut a piece of it (gdal_translate -srcwin)");
+    Ok((path.clone(), encoder.embed(&scene.whole()?.image)?, None))
 }
 
 fn share_pixels(one: &Tile, other: &Tile) -> bool {
@@ -174,7 +184,9 @@ fn tile_at(file: &Embeddings, [lon, lat]: [f64; 2]) -> Result<usize> {
         let footprint = footprint(tile)?;
         let [x, y] = middle(footprint);
         let east = (x - lon) * lat.to_radians().cos();
-        footprint.contains([lon, lat]).then_some((at, east.hypot(y - lat)))
+        // A meridian has two numbers where the world's maps are cut.
+        let lies = [lon, lon - 360.0, lon + 360.0].iter().any(|&lon| footprint.contains([lon, lat]));
+        lies.then_some((at, east.hypot(y - lat)))
     });
     match around.min_by(|a, b| a.1.total_cmp(&b.1)) {
         Some((at, _)) => Ok(at),

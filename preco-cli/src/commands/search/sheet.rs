@@ -1,7 +1,5 @@
 //! The tiles that were found, as pictures.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use preco_core::imagery::raster::Window;
 use preco_core::imagery::{Filter, Image8, Stretch, resize};
@@ -13,6 +11,7 @@ use preco_zoo::embeddings::Embeddings;
 
 use super::super::embed::open as open_raster;
 use super::super::places::overview;
+use crate::output::note;
 
 const COLUMNS: usize = 5;
 /// Side of the square that a tile is fitted into.
@@ -21,11 +20,14 @@ const GAP_PX: usize = 12;
 const LINE_PX: usize = 18;
 const INK: [u8; 3] = [38, 42, 48];
 const QUIET: [u8; 3] = [110, 116, 124];
+const GONE: [u8; 3] = [228, 230, 233];
 
 /// Draws the query, where it is a tile, and the tiles that were found.
 ///
+/// A scene that has gone leaves an empty square.
+///
 /// # Errors
-/// Where a scene can no longer be read.
+/// Where a tile cannot be resized.
 pub(super) fn draw(
     file: &Embeddings,
     query: &str,
@@ -42,14 +44,18 @@ pub(super) fn draw(
     let mut canvas = Canvas::new(width, height, [255; 3]);
     let words = format!("most like {query}, by {}", file.header.model);
     canvas.text(&words, [GAP_PX as i32, (GAP_PX + LINE_PX / 2) as i32], Anchor::Left, 13, INK);
-    let mut scenes: Vec<(&str, Scene)> = Vec::new();
+    let mut scenes: Vec<(&str, Option<Scene>)> = Vec::new();
     for (at, (tile, words)) in shown.iter().enumerate() {
         if !scenes.iter().any(|(name, _)| *name == tile.source) {
-            scenes.push((&tile.source, open(file, &tile.source, settings)?));
+            let scene = open(file, &tile.source, overview(file), &Preprocess::imagenet([1, 1]), settings);
+            let scene = scene.map_err(|error| note(&format!("{error:#}: its tiles are not drawn"))).ok();
+            scenes.push((&tile.source, scene));
         }
-        let Some((_, scene)) = scenes.iter().find(|(name, _)| *name == tile.source) else { continue };
+        let scene = scenes.iter().find(|(name, _)| *name == tile.source).and_then(|(_, scene)| scene.as_ref());
         let [x, y, width, height] = tile.window.map(|value| value as usize);
-        let (image, _) = scene.colours(Window::new(x, y, width, height))?;
+        let drawn = scene.map(|scene| scene.colours(Window::new(x, y, width, height)));
+        let drawn = drawn.and_then(|drawn| drawn.map_err(|error| note(&format!("{error}: it is not drawn"))).ok());
+        let image = drawn.map_or_else(|| Image8::filled(width.max(1), height.max(1), GONE), |(image, _)| image);
         let (left, top) = (GAP_PX + at % COLUMNS * pitch, title + GAP_PX + at / COLUMNS * (TILE_PX + LINE_PX + GAP_PX));
         let longest = width.max(height).max(1);
         let side = |px: usize| (px * TILE_PX / longest).max(1);
@@ -60,12 +66,19 @@ pub(super) fn draw(
     Ok(canvas.finish())
 }
 
-/// The scene with the bands and the stretch that the file was made with.
-fn open(file: &Embeddings, source: &str, settings: &Settings) -> Result<Scene> {
+/// The scene with the bands and the stretch that the file was made with; an image has neither.
+pub(super) fn open(
+    file: &Embeddings,
+    source: &str,
+    overview: usize,
+    preprocess: &Preprocess,
+    settings: &Settings,
+) -> Result<Scene> {
+    let raster = open_raster(source, overview, settings)?;
     let made = &file.header.settings;
+    let is_scene = !raster.info().is_image;
     let bands: Option<Vec<usize>> = made.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
-    let stretch = made.get("stretch").and_then(|value| value.as_str()).map_or(Ok(Stretch::None), Stretch::parse)?;
-    let raster = open_raster(source, overview(file), settings)?;
-    // Its size is not asked for: a window is shown as it is.
-    Ok(Scene::new(Arc::clone(&raster), &Preprocess::imagenet([1, 1]), bands.as_deref(), stretch)?)
+    let stretch = made.get("stretch").and_then(|value| value.as_str()).filter(|_| is_scene);
+    let stretch = stretch.map_or(Ok(Stretch::None), Stretch::parse)?;
+    Ok(Scene::new(raster, preprocess, bands.filter(|_| is_scene).as_deref(), stretch)?)
 }

@@ -3,6 +3,10 @@
 use super::{SampleType, Window};
 use crate::geo::{Affine, Crs};
 
+/// Samples that are read at once, in bytes as stored; and pixels, since numbers of chosen bands take room too.
+const PIECE_BYTES: usize = 32 << 20;
+const PIECE_PX: usize = 1 << 20;
+
 /// The colours of a raster whose samples are indices.
 pub type Palette = Vec<[u8; 3]>;
 
@@ -45,6 +49,19 @@ impl RasterInfo {
     /// All of it.
     pub fn window(&self) -> Window {
         Window::new(0, 0, self.width, self.height)
+    }
+
+    /// False where every pixel is sure to hold data.
+    pub fn may_lack_data(&self) -> bool {
+        let is_float = matches!(self.sample, SampleType::F32 | SampleType::F64);
+        self.nodata.is_some() || self.alpha.is_some() || self.masked || is_float
+    }
+
+    /// The window in pieces whose samples, of all bands, are read at once: at most about 32 MB, so that their decoded
+    /// blocks stay in a cache while band after band is read.
+    pub fn pieces(&self, window: Window) -> impl Iterator<Item = Window> {
+        let pixel = self.bands.len().max(1) * self.sample.bytes();
+        window.pieces(self.block, (PIECE_BYTES / pixel).clamp(1, PIECE_PX))
     }
 
     /// The bands by number and name, as in `1 red, 2 green, 3 B08, 4`.

@@ -32,12 +32,16 @@ impl Pixels {
             let reason = format!("has no band {}, only {}", band + 1, info.band_list());
             return Err(Error::Image { path: info.name.clone().into(), reason });
         }
-        let block = raster.read(window)?;
         let area = window.area();
+        // The bands that are read: those of colours, or the indices of a palette; then alpha.
+        let mut read = if info.palette.is_some() { vec![0] } else { bands.to_vec() };
+        let alpha = info.alpha.map(|alpha| read.iter().position(|&band| band == alpha).unwrap_or(read.len()));
+        read.extend(info.alpha.filter(|_| alpha == Some(read.len())));
+        let block = raster.read_bands(window, &read)?;
         let mut values = vec![0.0; area * bands.len()];
         let mut valid = raster.mask(window)?.unwrap_or_else(|| vec![true; area]);
         let mut plane = vec![0.0; area];
-        if let Some(alpha) = info.alpha {
+        if let Some(alpha) = alpha {
             block.band(alpha, &mut plane);
             valid.iter_mut().zip(&plane).for_each(|(valid, alpha)| *valid &= *alpha > 0.0);
         }
@@ -52,8 +56,8 @@ impl Pixels {
             }
             return Ok(Self { width: window.width, height: window.height, values, valid });
         }
-        for (&band, out) in bands.iter().zip(values.chunks_exact_mut(area.max(1))) {
-            block.band(band, out);
+        for (at, out) in values.chunks_exact_mut(area.max(1)).enumerate() {
+            block.band(at, out);
         }
         let mut pixels = Self { width: window.width, height: window.height, values, valid };
         pixels.drop_nodata(info.nodata);

@@ -54,6 +54,24 @@ impl SampleType {
         }
     }
 
+    /// The bytes of a value in the machine's byte order, as GDAL stores a double: rounded, and brought within the range.
+    pub(super) fn stored(self, value: f64) -> Vec<u8> {
+        // Conversions of floats saturate.
+        let whole = value.round();
+        match self {
+            Self::U8 => vec![whole as u8],
+            Self::I8 => (whole as i8).to_ne_bytes().to_vec(),
+            Self::U16 => (whole as u16).to_ne_bytes().to_vec(),
+            Self::I16 => (whole as i16).to_ne_bytes().to_vec(),
+            Self::U32 => (whole as u32).to_ne_bytes().to_vec(),
+            Self::I32 => (whole as i32).to_ne_bytes().to_vec(),
+            Self::U64 => (whole as u64).to_ne_bytes().to_vec(),
+            Self::I64 => (whole as i64).to_ne_bytes().to_vec(),
+            Self::F32 => (value as f32).to_ne_bytes().to_vec(),
+            Self::F64 => value.to_ne_bytes().to_vec(),
+        }
+    }
+
     /// The smallest and the largest value, where the type is of eight or 16 bits.
     pub fn short_range(self) -> Option<[i32; 2]> {
         match self {
@@ -80,6 +98,22 @@ pub struct Block {
 }
 
 impl Block {
+    /// These bands, in this order.
+    ///
+    /// # Panics
+    /// Where there is no such band.
+    pub fn select(self, bands: &[usize]) -> Self {
+        if bands.iter().copied().eq(0..self.bands) {
+            return self;
+        }
+        let size = self.sample.bytes();
+        let mut bytes = Vec::with_capacity(self.window.area() * bands.len() * size);
+        for pixel in self.bytes.chunks_exact((size * self.bands).max(1)) {
+            bands.iter().for_each(|band| bytes.extend_from_slice(&pixel[size * band..size * (band + 1)]));
+        }
+        Self { window: self.window, bands: bands.len(), sample: self.sample, bytes }
+    }
+
     /// Writes one band into `out` as numbers. Integers of more than 24 bits are rounded.
     ///
     /// # Shapes

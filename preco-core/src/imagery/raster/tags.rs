@@ -32,10 +32,15 @@ pub(super) fn role(ifd: &Ifd) -> Role {
     }
 }
 
-/// The number in GDAL's nodata tag. `nan` is no number that a pixel could equal, and such pixels hold no data anyway.
-pub(super) fn nodata(ifd: &Ifd) -> Option<f64> {
+/// The number in GDAL's nodata tag: what pixels are that are not stored.
+pub(super) fn fill(ifd: &Ifd) -> Option<f64> {
     let TagValue::Ascii(text) = &ifd.tag(TAG_GDAL_NODATA)?.value else { return None };
-    text.trim_matches(['\0', ' ']).parse().ok().filter(|value: &f64| !value.is_nan())
+    text.trim_matches(['\0', ' ']).parse().ok()
+}
+
+/// The value of pixels without data. `nan` is no number that a pixel could equal, and such pixels hold no data anyway.
+pub(super) fn nodata(ifd: &Ifd) -> Option<f64> {
+    fill(ifd).filter(|value| !value.is_nan())
 }
 
 /// A name for each of `count` bands, and which of them is alpha.

@@ -80,7 +80,7 @@ fn files_that_lie_are_refused_by_name() {
         tiff(&entries(8, 8, 8, DATA, data.len() as u32), &data)
     };
     assert_eq!(whole(deflated(64)).expect("a stored block"), [0; 64]);
-    let cases: [(&str, Vec<u8>, &str); 13] = [
+    let cases: [(&str, Vec<u8>, &str); 17] = [
         ("nothing", Vec::new(), "is empty"),
         ("a head alone", b"II*\0".to_vec(), "cannot be read as a TIFF"),
         ("a directory that leads to itself", cyclic, "loop"),
@@ -100,7 +100,25 @@ fn files_that_lie_are_refused_by_name() {
         ),
         ("tiles without a side", with(&|all| all.extend([(322, 4, 1, 0), (323, 4, 1, 0)])), "pieces of 0x0 pixels"),
         ("strips without a row", with(&|all| all[7].3 = 0), "pieces of 8x0 pixels"),
-        ("an unknown compression", with(&|all| all[3].3 = 34_712), "unsupported compression"),
+        ("an unknown compression", with(&|all| all[3].3 = 34_712), "that is JPEG 2000; rewrite it"),
+        ("LZMA", with(&|all| all[3].3 = 34_925), "that is LZMA; rewrite it"),
+        ("a fax", with(&|all| all[3].3 = 4), "that is CCITT fax 4; rewrite it"),
+        (
+            "half floats",
+            with(&|all| {
+                (all[2].3, all[0].3) = (16, 4);
+                all.push((339, 3, 1, 3));
+            }),
+            "half floats; integers of 8",
+        ),
+        (
+            "complex numbers",
+            with(&|all| {
+                (all[2].3, all[0].3) = (32, 2);
+                all.push((339, 3, 1, 6));
+            }),
+            "complex numbers; integers of 8",
+        ),
         ("a bomb", deflated(300), "exceeds"),
     ];
     for (what, bytes, needle) in cases {
@@ -129,5 +147,80 @@ fn a_window_outside_is_refused_wherever_it_lies() {
     ] {
         let error = raster.read(window).expect_err("outside").to_string();
         assert!(error.contains(&format!("pixels {place}:")), "{error}");
+    }
+}
+
+/// An 8 by 8 image of 16-bit samples with two bands, in four tiles of 4 by 4; the second tile is not stored.
+fn sparse(nodata: Option<&str>, planar: bool) -> Vec<u8> {
+    const TABLES: u32 = 400;
+    let planes: u32 = if planar { 2 } else { 1 };
+    let pieces = 4 * planes;
+    let bytes = 64 / planes;
+    let mut entries = vec![
+        (256, 4, 1, 8),
+        (257, 4, 1, 8),
+        (258, 3, 2, 16 << 16 | 16),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (277, 3, 1, 2),
+        (284, 3, 1, planes),
+        (322, 3, 1, 4),
+        (323, 3, 1, 4),
+        (324, 4, pieces, TABLES),
+        (325, 4, pieces, TABLES + 4 * pieces),
+        (338, 3, 1, 0),
+    ];
+    if let Some(text) = nodata {
+        let mut packed = [0; 4];
+        packed[..text.len()].copy_from_slice(text.as_bytes());
+        entries.push((42_113, 2, text.len() as u32 + 1, u32::from_le_bytes(packed)));
+    }
+    let mut file = tiff(&entries, &[]);
+    file.resize(TABLES as usize, 0);
+    let first = TABLES + 8 * pieces;
+    // In planar files it is missing from the first band only.
+    let stored = |piece: u32| piece != 1;
+    for piece in 0..pieces {
+        file.extend(if stored(piece) { first + piece * bytes } else { 0 }.to_le_bytes());
+    }
+    for piece in 0..pieces {
+        file.extend(if stored(piece) { bytes } else { 0 }.to_le_bytes());
+    }
+    // Every stored sample is 5.
+    file.extend([5, 0].repeat(pieces as usize * bytes as usize / 2));
+    file
+}
+
+#[test]
+fn tiles_that_are_not_stored_hold_no_data_where_the_file_has_a_value_for_that() {
+    for (nodata, planar) in [(Some("77"), false), (Some("77"), true), (None, false), (Some("0"), false)] {
+        let raster = open(Arc::new(MemoryBytes::new(sparse(nodata, planar))), "sparse.tif", 0).expect("raster");
+        for window in [Window::new(0, 0, 8, 8), Window::new(3, 2, 4, 3), Window::new(5, 1, 1, 1)] {
+            for bands in [&[0][..], &[1], &[1, 0], &[0, 1]] {
+                let pixels = Pixels::read(&*raster, window, bands).expect("read");
+                for at in 0..window.area() {
+                    let (x, y) = (window.x + at % window.width, window.y + at / window.width);
+                    let missing = |band: usize| x >= 4 && y < 4 && (!planar || band == 0);
+                    for (plane, &band) in pixels.values.chunks_exact(window.area()).zip(bands) {
+                        let value = if nodata == Some("77") { 77.0 } else { 0.0 };
+                        assert_eq!(plane[at], if missing(band) { value } else { 5.0 }, "{nodata:?} {planar} {x},{y}");
+                    }
+                    let held = nodata.is_none() || !bands.iter().all(|&band| missing(band));
+                    assert_eq!(pixels.valid[at], held, "{nodata:?} {planar} {bands:?} {x},{y}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bands_that_are_read_alone_are_those_of_a_whole_read() {
+    for planar in [false, true] {
+        let raster = open(Arc::new(MemoryBytes::new(sparse(Some("77"), planar))), "two.tif", 0).expect("raster");
+        let window = Window::new(1, 2, 6, 5);
+        let whole = raster.read(window).expect("read");
+        for bands in [&[0][..], &[1], &[1, 0], &[1, 1, 0]] {
+            assert_eq!(raster.read_bands(window, bands).expect("bands"), whole.clone().select(bands));
+        }
     }
 }

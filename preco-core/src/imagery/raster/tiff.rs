@@ -10,6 +10,8 @@ use tiff_reader::ifd::{ColorModel, Ifd, RasterLayout};
 use tiff_reader::source::{SharedSource, TiffSource};
 use tiff_reader::{OpenOptions, ParseBudgets, TiffError, TiffFile};
 
+use super::refusal::{SAMPLES, explained, refused};
+use super::sparse::Sparse;
 use super::tags::{self, Role};
 use super::{Block, Raster, RasterInfo, SampleType, Window};
 use crate::error::{Error, Result};
@@ -35,6 +37,7 @@ pub struct TiffRaster {
     info: RasterInfo,
     image: Ifd,
     mask: Option<Ifd>,
+    sparse: Option<Sparse>,
     decoded: bool,
 }
 
@@ -77,7 +80,23 @@ impl TiffRaster {
         info.masked = mask.is_some();
         info.overviews = sizes;
         check_blocks(&info, &layout)?;
-        Ok(Self { file, info, image, mask, decoded })
+        let sparse = Sparse::of(&image, info.block, info.sample, tags::fill(&base));
+        Ok(Self { file, info, image, mask, sparse, decoded })
+    }
+
+    /// What was read of `bands`, with the value of samples that are not stored.
+    fn block(&self, window: Window, bands: &[usize], bytes: Vec<u8>) -> Result<Block> {
+        let sample = self.info.sample;
+        if bytes.len() != window.area() * bands.len() * sample.bytes() {
+            let reason =
+                format!("{window:?} decoded to {} bytes of {} {} bands", bytes.len(), bands.len(), sample.name());
+            return Err(refused(&self.info.name, reason));
+        }
+        let mut block = Block { window, bands: bands.len(), sample, bytes };
+        if let Some(sparse) = &self.sparse {
+            sparse.fill(&mut block, bands, self.image.planar_configuration() == 2);
+        }
+        Ok(block)
     }
 
     fn wrong(&self, window: Window, error: &TiffError) -> Error {
@@ -101,12 +120,25 @@ impl Raster for TiffRaster {
             self.file.read_window_bytes_from_ifd(&self.image, y, x, height, width)
         };
         let bytes = bytes.map_err(|error| self.wrong(window, &error))?;
-        let (bands, sample) = (self.info.bands.len(), self.info.sample);
-        if bytes.len() != window.area() * bands * sample.bytes() {
-            let reason = format!("{window:?} decoded to {} bytes of {bands} {} bands", bytes.len(), sample.name());
-            return Err(refused(&self.info.name, reason));
+        let all: Vec<usize> = (0..self.info.bands.len()).collect();
+        self.block(window, &all, bytes)
+    }
+
+    fn read_bands(&self, window: Window, bands: &[usize]) -> Result<Block> {
+        // Colours are decoded from all samples of a pixel; and where most bands are wanted, one walk is faster.
+        if self.decoded || 2 * bands.len() > self.info.bands.len() {
+            return Ok(self.read(window)?.select(bands));
         }
-        Ok(Block { window, bands, sample, bytes })
+        let Window { x, y, width, height } = window;
+        let size = self.info.sample.bytes();
+        let mut bytes = vec![0; window.area() * bands.len() * size];
+        for (at, &band) in bands.iter().enumerate() {
+            let plane = self.file.read_band_window_bytes_from_ifd(&self.image, band, y, x, height, width);
+            let plane = plane.map_err(|error| self.wrong(window, &error))?;
+            let samples = plane.chunks_exact(size).zip(bytes.chunks_exact_mut(size * bands.len()));
+            samples.for_each(|(sample, pixel)| pixel[at * size..(at + 1) * size].copy_from_slice(sample));
+        }
+        self.block(window, bands, bytes)
     }
 
     fn mask(&self, window: Window) -> Result<Option<Vec<bool>>> {
@@ -124,7 +156,7 @@ impl Raster for TiffRaster {
 fn describe(name: &str, base: &Ifd, image: &Ifd, model: &ColorModel, layout: &RasterLayout) -> Result<RasterInfo> {
     let sample = sample_type(layout).ok_or_else(|| {
         let reason = format!("has samples of format {} with {} bits", layout.sample_format, layout.bits_per_sample);
-        refused(name, format!("{reason}; integers and floats of 8 to 64 bits are read"))
+        refused(name, format!("{reason}; {SAMPLES}"))
     })?;
     let ([width, height], [base_width, base_height]) = (size(image), size(base));
     if [width, height, layout.samples_per_pixel].contains(&0) {
@@ -216,25 +248,6 @@ fn sample_type(layout: &RasterLayout) -> Option<SampleType> {
         (3, 8) => SampleType::F64,
         _ => return None,
     })
-}
-
-fn refused(name: &str, reason: impl Into<String>) -> Error {
-    Error::Image { path: name.into(), reason: reason.into() }
-}
-
-/// The reader's error, with what to do about it where that is not said yet.
-fn explained(error: &TiffError) -> String {
-    let hint = match error {
-        TiffError::UnsupportedCompression(_) | TiffError::UnsupportedPredictor(_) => {
-            "; rewrite it (gdal_translate -co COMPRESS=DEFLATE)"
-        }
-        TiffError::Truncated { .. } | TiffError::OffsetOutOfBounds { .. } => {
-            "; it is cut off or damaged: fetch it again"
-        }
-        TiffError::DecodeOutputTooLarge { .. } => "; ask for smaller tiles",
-        _ => "",
-    };
-    format!("cannot be read as a TIFF: {error}{hint}")
 }
 
 /// Our bytes, as the reader wants them.

@@ -6,9 +6,6 @@
 use crate::error::Result;
 use crate::imagery::raster::{Pixels, Raster};
 
-/// Rows that are read at once, at least.
-const ROWS: usize = 256;
-
 /// The values at two percentages of each band's sorted values, over pixels with data; nothing where there are none.
 ///
 /// The value at `p` percent of `n` is the one at rank `ceil(p n / 100)`, counted from 1: one that is in the scene.
@@ -56,9 +53,7 @@ fn at_rank(counts: &[u64], rank: u64) -> (usize, u64) {
 
 fn each_value(raster: &dyn Raster, bands: &[usize], mut see: impl FnMut(usize, u32)) -> Result<()> {
     let info = raster.info();
-    // Whole rows of stored blocks, so that none is decoded twice.
-    let rows = info.block[1].max(1).saturating_mul(ROWS.div_ceil(info.block[1].max(1)));
-    for window in info.window().bands(rows.min(4096)) {
+    for window in info.pieces(info.window()) {
         let pixels = Pixels::read(raster, window, bands)?;
         for (band, plane) in pixels.values.chunks_exact(pixels.valid.len()).enumerate() {
             let with_data = plane.iter().zip(&pixels.valid).filter(|(_, valid)| **valid);

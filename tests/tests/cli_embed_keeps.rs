@@ -1,0 +1,180 @@
+//! What `embed` and its neighbours must not lose, mix or pass over in silence, through the program.
+
+use std::path::Path;
+
+use preco_core::imagery::{Image8, crop, write_png};
+use preco_tests::binary::{preco, start};
+use preco_tests::land::{AFFINE, SIZE, colours, result, scene, write_scene};
+use preco_zoo::embeddings::Embeddings;
+use serde_json::json;
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).expect(name)
+}
+
+#[test]
+fn no_command_writes_over_its_input_nor_over_another_file_unasked() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    scene(folder, "scene.tif", 1);
+    std::fs::write(folder.join("tiles.jsonl"), "\"scene.tif\"\n").expect("list");
+    std::fs::write(folder.join("old.tif"), "mine").expect("file");
+    std::fs::write(folder.join("old.png"), "mine").expect("file");
+    std::fs::write(folder.join("old.geojson"), "mine").expect("file");
+    let before = ["scene.tif", "tiles.jsonl", "old.tif", "old.png", "old.geojson"].map(|name| read(folder, name));
+    result(folder, "embed scene.tif --out all.parquet --tile 128");
+    for (arguments, why) in [
+        ("embed tiles.jsonl --out tiles.npy --force", "is what is read"),
+        ("embed scene.tif --out x.parquet --picture scene.tif --force", "is what is read"),
+        ("embed scene.tif --out x.parquet --picture old.png", "exists; --force"),
+        ("embed scene.tif --maps 1 --out scene.tif --force", "is what is read"),
+        ("change scene.tif scene.tif --out scene.tif --force", "is what is read"),
+        ("change scene.tif scene.tif --out old.tif", "exists; --force"),
+        ("cluster all.parquet --out old.tif", "exists; --force"),
+        ("cluster all.parquet --out scene.tif --force", "is what is read"),
+        ("cluster all.parquet --geojson old.geojson", "exists; --force"),
+        ("search all.parquet --tile 9 --sheet old.png", "exists; --force"),
+        ("search all.parquet --tile 9 --geojson old.geojson", "exists; --force"),
+        ("embed scene.tif --out missing/x.parquet", "cannot be written there"),
+        ("change scene.tif scene.tif --out missing/x.tif", "cannot be written there"),
+        ("embed scene.tif --out x.parquet --picture missing/x.png", "cannot be written there"),
+    ] {
+        preco(folder, arguments).refused(why);
+    }
+    let after = ["scene.tif", "tiles.jsonl", "old.tif", "old.png", "old.geojson"].map(|name| read(folder, name));
+    assert!(before == after, "nothing was lost");
+    result(folder, "cluster all.parquet --clusters 2 --geojson old.geojson --force");
+    assert!(read(folder, "old.geojson").starts_with(b"{"));
+}
+
+#[test]
+fn a_run_does_not_go_on_with_another_scene_and_shards_of_others_are_not_merged() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    scene(folder, "scene.tif", 2);
+    let run = "embed scene.tif --tile 64 --stride 16 --out run.parquet";
+    let mut child = start(folder, &format!("{run} --threads 1"));
+    let parts = folder.join("run.parquet.parts");
+    while std::fs::read_dir(&parts).map_or(0, |files| files.flatten().filter(is_part).count()) < 1 {
+        assert!(child.try_wait().expect("child").is_none(), "it ended before its first part");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    // Of the same size, and written later.
+    scene(folder, "scene.tif", 3);
+    preco(folder, run).refused("parts of another run (inputs");
+
+    write_scene(&folder.join("other.tif"), &crop(&colours(4), 0, 0, 640, 400).expect("crop"), AFFINE, None);
+    for (input, shard) in [("scene.tif", 0), ("other.tif", 1)] {
+        result(folder, &format!("embed {input} --tile 200 --out s.parquet --shard {shard}/2"));
+    }
+    preco(folder, "embed --merge s.0-of-2.parquet s.1-of-2.parquet --out all.parquet").refused("other inputs");
+}
+
+fn is_part(entry: &std::fs::DirEntry) -> bool {
+    entry.path().extension().is_some_and(|ending| ending == "parquet")
+}
+
+#[test]
+fn what_turns_out_unreadable_on_the_way_is_left_out_where_that_is_asked_for() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    scene(folder, "whole.tif", 5);
+    // The head is there, pixels towards the end are not.
+    let bytes = read(folder, "whole.tif");
+    let mut damaged = bytes.clone();
+    let at = bytes.len() / 2;
+    damaged[at..at + 4000].fill(0xff);
+    std::fs::write(folder.join("damaged.tif"), &damaged).expect("write");
+    write_png(&Image8::filled(90, 80, [5, 90, 7]), &folder.join("a.png")).expect("png");
+    let png = read(folder, "a.png");
+    std::fs::write(folder.join("cut.png"), &png[..png.len() - 20]).expect("write");
+    let inputs = "damaged.tif cut.png whole.tif a.png";
+    preco(folder, &format!("embed {inputs} --tile 100 --out x.parquet")).refused("damaged.tif");
+    let done = preco(folder, &format!("embed {inputs} --tile 100 --out all.parquet --skip-unreadable")).succeeded();
+    assert!(done.stderr.contains("left out: damaged.tif") && done.stderr.contains("left out: cut.png"), "{done:?}");
+    assert!(done.stdout.contains("could not be read"), "{}", done.stdout);
+    let file = Embeddings::open(&folder.join("all.parquet")).expect("open");
+    let count = |name: &str| file.tiles.iter().filter(|tile| tile.source == name).count();
+    assert_eq!(count("cut.png"), 0);
+    assert!(count("a.png") == 1 && count("damaged.tif") > 0 && count("damaged.tif") < count("whole.tif"));
+    let vector = |name: &str| {
+        let row = file.tiles.iter().position(|tile| tile.source == name && tile.grid == [0, 4]).expect("tile");
+        file.vector(row).to_vec()
+    };
+    assert_eq!(vector("damaged.tif"), vector("whole.tif"), "what could be read is what it was");
+}
+
+#[test]
+fn what_one_date_lacks_is_no_change() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    let whole = colours(6);
+    write_scene(&folder.join("before.tif"), &whole, AFFINE, Some(0.0));
+    // The same land: later a part of it holds no data, and a part was not photographed at all.
+    let mut holed = whole.clone();
+    for (x, y) in (90..200).flat_map(|x| (70..180).map(move |y| (x, y))) {
+        holed.set(x, y, [0; 3]);
+    }
+    write_scene(&folder.join("holed.tif"), &holed, AFFINE, Some(0.0));
+    let [a, b, c, d, e, f] = AFFINE;
+    let (left, top) = (37, 21);
+    let part = crop(&whole, left, top, SIZE[0] - 100, SIZE[1] - 90).expect("crop");
+    let moved = [a, b, c + a * left as f64 + b * top as f64, d, e, f + d * left as f64 + e * top as f64];
+    write_scene(&folder.join("part.tif"), &part, moved, Some(0.0));
+    for (before, after) in [("before", "holed"), ("holed", "before"), ("before", "part"), ("part", "before")] {
+        let arguments =
+            format!("change {before}.tif {after}.tif --out map.tif --force --tile 128 --stride 50 --min-valid 0.1");
+        let found = result(folder, &arguments);
+        assert!(found["quantiles"][2].as_f64().expect("largest").abs() < 1e-6, "{before}, {after}: {found}");
+    }
+}
+
+#[test]
+fn a_whole_image_says_which_of_its_pixels_were_seen() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    write_scene(&folder.join("wide.tif"), &crop(&colours(7), 0, 0, 60, 30).expect("crop"), AFFINE, None);
+    write_png(&crop(&colours(7), 0, 0, 31, 60).expect("crop"), &folder.join("high.png")).expect("png");
+    result(folder, "embed wide.tif high.png --out all.parquet");
+    let file = Embeddings::open(&folder.join("all.parquet")).expect("open");
+    assert_eq!(file.tiles[0].window, [15, 0, 30, 30]);
+    assert_eq!(file.tiles[1].window, [0, 14, 31, 32]);
+    assert_eq!(file.tiles[0].place.as_ref().expect("place").affine[2], AFFINE[2] + 15.0 * AFFINE[0]);
+}
+
+#[test]
+fn places_west_and_south_are_asked_for_and_scenes_are_looked_for_by_a_piece_of_them() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    scene(folder, "scene.tif", 8);
+    result(folder, "embed scene.tif --out all.parquet --tile 128");
+    preco(folder, "search all.parquet --at -99.13,-47.02").refused("no tile lies at -99.13,-47.02");
+    write_scene(&folder.join("piece.tif"), &crop(&colours(8), 384, 128, 128, 128).expect("crop"), AFFINE, None);
+    let found = result(folder, "search all.parquet --image piece.tif --count 1");
+    let hit = &found["hits"][0];
+    assert_eq!(hit["window"], json!([384, 128, 128, 128]));
+    assert!(hit["cosine"].as_f64().expect("cosine") > 0.99999, "{hit}");
+    // A scene that has gone is not drawn; what was found is told all the same.
+    std::fs::remove_file(folder.join("scene.tif")).expect("remove");
+    let done = preco(folder, "search all.parquet --tile 9 --count 3 --sheet hits.png").succeeded();
+    assert!(done.stderr.contains("its tiles are not drawn") && done.stdout.contains("tile "), "{done:?}");
+    assert!(folder.join("hits.png").exists());
+    // Nor is it needed for a map.
+    result(folder, "cluster all.parquet --clusters 2 --out groups.tif");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_file_and_a_folder_in_itself_is_walked_once() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    let made = std::process::Command::new("mkfifo").arg(folder.join("pipe.tif")).status().expect("mkfifo");
+    assert!(made.success());
+    preco(folder, "embed pipe.tif --out x.parquet").refused("a pipe or a device");
+    std::fs::create_dir(folder.join("images")).expect("folder");
+    write_png(&Image8::filled(70, 70, [9; 3]), &folder.join("images/a.png")).expect("png");
+    std::os::unix::fs::symlink(".", folder.join("images/again")).expect("link");
+    assert_eq!(result(folder, "embed images --out all.parquet")["tiles"], 1);
+}
