@@ -60,7 +60,7 @@ pub struct FileBytes {
 
 impl FileBytes {
     /// # Errors
-    /// The file system's, and those of [`open_regular`].
+    /// The file system's, and [`io::ErrorKind::InvalidInput`] for a folder, a pipe or a device.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = open_regular(path)?;
         let len = file.metadata()?.len();
