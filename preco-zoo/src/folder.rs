@@ -170,6 +170,14 @@ impl ModelFolder {
     /// [`Error::Names`], and the core's for files that cannot be read and tensors of another shape. `params` is then
     /// unchanged.
     pub fn overlay_encoder(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
+        self.overlay(&self.encoder_files()?, layout, params, |name| !is_decoder(name) && !is_head(name))
+    }
+
+    /// Lays the tensors of encoder and head over `params`, which are a classifier's.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::overlay_encoder`].
+    pub fn overlay_classifier(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
         self.overlay(&self.encoder_files()?, layout, params, |name| !is_decoder(name))
     }
 
@@ -236,7 +244,10 @@ impl ModelFolder {
         let matched = layout.matched(&shards)?;
         let missing: Vec<String> = matched.report.missing.iter().filter(|name| belongs(name)).cloned().collect();
         let foreign = matched.report.loaded.iter().filter(|name| !belongs(name));
-        let unexpected: Vec<String> = matched.report.unexpected.iter().chain(foreign).cloned().collect();
+        // A classifier's encoder is an encoder too.
+        let passed_over = |name: &&String| is_head(name) && !layout.segments().iter().any(|s| is_head(&s.name));
+        let unexpected = matched.report.unexpected.iter().chain(foreign).filter(|name| !passed_over(name));
+        let unexpected: Vec<String> = unexpected.cloned().collect();
         if !(missing.is_empty() && unexpected.is_empty()) {
             let path = if let [only] = files { self.source.place(only) } else { self.source.place(INDEX_FILE) };
             return Err(Error::Names { path, missing, unexpected });
@@ -249,6 +260,11 @@ impl ModelFolder {
 /// True for the tensors of the decoder's file.
 pub(crate) fn is_decoder(name: &str) -> bool {
     name == "mask_token" || name.starts_with("decoder.")
+}
+
+/// True for the tensors of a classifier's head.
+pub(crate) fn is_head(name: &str) -> bool {
+    name.starts_with("head.")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Models by name, in Rust.
 
 use preco_core::backend::cpu::Cpu;
+use preco_core::predict::Labeller;
 use preco_core::simd::Level;
 
 use crate::encoder::Encoder;
@@ -82,6 +83,17 @@ impl<'a> Pretrained<'a> {
     /// As [`Pretrained::folder`], and where the weights do not fit the model.
     pub fn encoder(self) -> Result<Encoder> {
         Encoder::load(self)
+    }
+
+    /// The classifier with its weights in memory.
+    ///
+    /// # Errors
+    /// As [`Pretrained::folder`], where the model has no head, and where the weights do not fit it.
+    pub fn labeller(self) -> Result<Labeller> {
+        let cpu = self.cpu();
+        let folder = self.folder()?;
+        let load = |layout: &_, params: &mut _| folder.overlay_classifier(layout, params);
+        Labeller::new(folder.spec(), folder.preprocess(), cpu, load)
     }
 
     /// The vector instructions to compute with.

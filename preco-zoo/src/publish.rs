@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use preco_core::backbones::swin::Swin;
+use preco_core::heads::ImageClassifier;
 use preco_core::nn::params::{Layout, Segment, Stored};
 use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE};
 
@@ -33,7 +34,7 @@ pub struct Form {
     pub shard_bytes: Option<usize>,
 }
 
-/// The files of `model`'s encoder.
+/// The files of `model`'s encoder, and of its head where it has one.
 ///
 /// # Errors
 /// [`Error::Card`] with the first fact that is missing; those of the model's files.
@@ -44,10 +45,7 @@ pub fn files(model: &ModelFolder, form: &Form, facts: &Facts) -> Result<Files> {
     }
     facts.check()?;
     let spec = ModelSpec { name: form.name.clone(), pretraining: None, ..model.spec().clone() };
-    let mut layout = Layout::default();
-    Swin::new(&spec.backbone, &mut layout)?;
-    let mut params = vec![0.0; layout.len()];
-    model.overlay_encoder(&layout, &mut params)?;
+    let (layout, params) = parameters(model, &spec)?;
     let card = page(form.repository.as_deref(), &spec, model.preprocess(), layout.parameters(), facts);
     let mut files = weights(&layout, &params, form)?;
     files.extend([
@@ -60,6 +58,23 @@ pub fn files(model: &ModelFolder, form: &Form, facts: &Facts) -> Result<Files> {
     let text = sums::text(files.iter().map(|(file, bytes)| (file.as_str(), sha256(bytes))));
     files.push((SUMS_FILE.to_owned(), text.into_bytes()));
     Ok(files)
+}
+
+/// The encoder's parameters, with those of the head where the model is a classifier.
+fn parameters(model: &ModelFolder, spec: &ModelSpec) -> Result<(Layout, Vec<f32>)> {
+    let mut layout = Layout::default();
+    if spec.labelling.is_some() {
+        layout = ImageClassifier::new(&spec.backbone, spec.classes)?.layout().clone();
+    } else {
+        Swin::new(&spec.backbone, &mut layout)?;
+    }
+    let mut params = vec![0.0; layout.len()];
+    if spec.labelling.is_some() {
+        model.overlay_classifier(&layout, &mut params)?;
+    } else {
+        model.overlay_encoder(&layout, &mut params)?;
+    }
+    Ok((layout, params))
 }
 
 /// One safetensors file, or shards with their index.

@@ -247,7 +247,7 @@ mod tests {
     fn made(name: &str) -> Entry {
         let backbone = SwinConfig::preset("pico").expect("preset");
         let preprocess = Preprocess::imagenet(backbone.input);
-        let spec = ModelSpec { name: name.to_owned(), backbone, classes: 0, labels: Vec::new(), pretraining: None };
+        let spec = ModelSpec::encoder(name, backbone);
         Entry {
             name: name.to_owned(),
             repository: Some(format!("org/{name}")),

@@ -1,5 +1,7 @@
 //! From stored values to colours of eight bits: `low` becomes 0 and `high` 255, the same over the whole scene.
 
+use serde::{Deserialize, Serialize};
+
 use super::raster::{Pixels, Raster, RasterInfo, SampleType};
 use crate::error::{Error, Result};
 
@@ -21,7 +23,8 @@ pub enum Stretch {
 }
 
 /// A stretch of a scene: its two values for each band.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Levels {
     /// What becomes `to[0]`.
     pub low: Vec<f64>,
@@ -71,12 +74,13 @@ impl Stretch {
         }
     }
 
-    /// Refuses scenes whose values need another stretch, before a pixel is read.
+    /// Refuses scenes whose values need another stretch, before a pixel is read. `known` are a model's own levels.
     ///
     /// # Errors
     /// [`Error::Image`] where values of more than eight bits have no stretch.
-    pub fn check(&self, info: &RasterInfo) -> Result<()> {
-        if *self != Self::None || info.sample == SampleType::U8 || info.palette.is_some() {
+    pub fn check(&self, info: &RasterInfo, known: Option<&Levels>) -> Result<()> {
+        let is_bytes = info.sample == SampleType::U8 || info.palette.is_some();
+        if *self != Self::None || known.is_some() || is_bytes {
             return Ok(());
         }
         let reason = format!(
@@ -87,13 +91,18 @@ impl Stretch {
         Err(Error::Image { path: info.name.clone().into(), reason })
     }
 
-    /// The levels of a scene's bands, which are counted from 0. Percentiles read the whole scene, others nothing.
+    /// The levels of a scene's bands, which are counted from 0: what is asked for, or a model's own (`known`) where values
+    /// are of more than eight bits. Percentiles read the whole scene, others nothing.
     ///
     /// # Errors
     /// Those of [`Stretch::check`] and of reading, and [`Error::Image`] where no pixel holds data.
-    pub fn levels(&self, raster: &dyn Raster, bands: &[usize]) -> Result<Levels> {
+    pub fn levels(&self, raster: &dyn Raster, bands: &[usize], known: Option<&Levels>) -> Result<Levels> {
         let info = raster.info();
-        self.check(info)?;
+        self.check(info, known)?;
+        let is_bytes = info.sample == SampleType::U8 || info.palette.is_some();
+        if let Some(known) = known.filter(|_| *self == Self::None && !is_bytes) {
+            return Ok(known.clone());
+        }
         let refused = |reason: String| Error::Image { path: info.name.clone().into(), reason };
         match *self {
             Self::None => Ok(Levels::all(bands.len(), [0.0, 255.0], [0.0, 255.0])),
@@ -165,7 +174,11 @@ mod tests {
             valid: vec![true, true, true, false],
         };
         let mut out = vec![0; 12];
-        Stretch::Sentinel2.levels(&no_raster(), &[0, 1, 2]).expect("levels").colours(&pixels, &[7, 8, 9], &mut out);
+        Stretch::Sentinel2.levels(&no_raster(), &[0, 1, 2], None).expect("levels").colours(
+            &pixels,
+            &[7, 8, 9],
+            &mut out,
+        );
         // 1 + 254 v / 2750: 1375 is the middle, 128; 1 to 3 are 1.09 to 1.28; 5.4 is 1.499.
         assert_eq!(out, [1, 1, 1, 128, 1, 1, 255, 1, 1, 7, 8, 9]);
         Levels::all(3, [0.0, 255.0], [0.0, 255.0]).colours(&pixels, &[0; 3], &mut out);

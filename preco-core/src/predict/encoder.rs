@@ -169,7 +169,7 @@ mod tests {
             heads: vec![2, 4, 8],
             ..SwinConfig::preset("pico").expect("preset")
         };
-        let spec = ModelSpec { name: "tiny".to_owned(), backbone, classes: 0, labels: Vec::new(), pretraining: None };
+        let spec = ModelSpec::encoder("tiny", backbone);
         let load = |layout: &Layout, params: &mut [f32]| -> Result<()> {
             params.copy_from_slice(&layout.init(3));
             Ok(())

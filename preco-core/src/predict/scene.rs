@@ -37,7 +37,7 @@ impl Scene {
         stretch: Stretch,
     ) -> Result<Self> {
         let bands = choose_bands(raster.info(), &preprocess.bands, bands)?;
-        let levels = stretch.levels(&*raster, &bands)?;
+        let levels = stretch.levels(&*raster, &bands, preprocess.levels.as_ref())?;
         let fill = preprocess.normalise.fill();
         Ok(Self { raster, bands, levels, preprocess: preprocess.clone(), fill })
     }

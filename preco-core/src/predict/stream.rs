@@ -153,7 +153,7 @@ mod tests {
     fn encoder() -> Encoder {
         let preset = SwinConfig::preset("pico").expect("preset");
         let backbone = SwinConfig { input: [32, 32], depths: vec![1, 1], heads: vec![2, 4], ..preset };
-        let spec = ModelSpec { name: "tiny".to_owned(), backbone, classes: 0, labels: Vec::new(), pretraining: None };
+        let spec = ModelSpec::encoder("tiny", backbone);
         let load = |layout: &Layout, params: &mut [f32]| -> Result<()> {
             params.copy_from_slice(&layout.init(3));
             Ok(())

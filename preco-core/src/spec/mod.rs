@@ -8,7 +8,7 @@ mod json;
 mod model;
 mod preprocess;
 
-pub use model::ModelSpec;
+pub use model::{Labelling, ModelSpec};
 pub use preprocess::Preprocess;
 
 /// The spec's file in a model folder.

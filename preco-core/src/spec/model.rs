@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::json::{self, Document};
-use crate::backbones::swin::{EdgePolicy, RGB_BANDS, SwinConfig};
+use crate::backbones::swin::{Adapted, EdgePolicy, RGB_BANDS, SwinConfig};
 use crate::error::Result;
 use crate::preco::PrecoConfig;
 
@@ -13,6 +14,16 @@ use crate::preco::PrecoConfig;
 const VERSION: u64 = 1;
 /// The most outputs of a classifier.
 const MOST_CLASSES: usize = 1 << 20;
+
+/// What a classifier's outputs mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labelling {
+    /// One class for an image: softmax makes probabilities of outputs.
+    Single,
+    /// Any number of classes: a sigmoid for each.
+    Multi,
+}
 
 /// What a model is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,20 +36,36 @@ pub struct ModelSpec {
     pub classes: usize,
     /// The classes' names in the order of the outputs; empty where they have none.
     pub labels: Vec<String>,
+    /// What the outputs mean, where there are some; nothing in folders of others.
+    pub labelling: Option<Labelling>,
+    /// What became of the encoder's bands, where it was pre-trained on others.
+    pub adapted: Option<Adapted>,
     /// How it was pre-trained, where the decoder is published beside it.
     pub pretraining: Option<PrecoConfig>,
 }
 
 impl ModelSpec {
+    /// The spec of an encoder alone.
+    pub fn encoder(name: impl Into<String>, backbone: SwinConfig) -> Self {
+        let (name, labels) = (name.into(), Vec::new());
+        Self { name, backbone, classes: 0, labels, labelling: None, adapted: None, pretraining: None }
+    }
+
     /// The spec of a pre-trained encoder with its decoder.
     pub fn pretrained(name: impl Into<String>, config: &PrecoConfig) -> Self {
-        Self {
-            name: name.into(),
-            backbone: config.encoder.clone(),
-            classes: 0,
-            labels: Vec::new(),
-            pretraining: Some(config.clone()),
-        }
+        Self { pretraining: Some(config.clone()), ..Self::encoder(name, config.encoder.clone()) }
+    }
+
+    /// The spec of a classifier: an encoder with a head of an output for each of `labels`.
+    pub fn classifier(
+        name: impl Into<String>,
+        backbone: SwinConfig,
+        labels: &[String],
+        labelling: Labelling,
+        adapted: Option<Adapted>,
+    ) -> Self {
+        let (classes, labels) = (labels.len(), labels.to_vec());
+        Self { classes, labels, labelling: Some(labelling), adapted, ..Self::encoder(name, backbone) }
     }
 
     /// Reads `config.json`.
@@ -66,12 +93,15 @@ impl ModelSpec {
         if version != VERSION {
             return Err(file.wrong("preco.version", format!("is {version}, this program reads {VERSION}: update it")));
         }
-        file.only("preco", &["version", "model", "swin", "pretraining"])?;
+        file.only("preco", &["version", "model", "swin", "pretraining", "labelling", "adapted"])?;
+        let optional = |field: &str| file.find(field).is_some();
         let mut spec = Self {
             name: file.get("preco.model")?,
             backbone: file.get("preco.swin")?,
             classes: file.get("num_classes")?,
-            labels: if file.find("label_names").is_some() { file.get("label_names")? } else { Vec::new() },
+            labels: if optional("label_names") { file.get("label_names")? } else { Vec::new() },
+            labelling: if optional("preco.labelling") { Some(file.get("preco.labelling")?) } else { None },
+            adapted: if optional("preco.adapted") { Some(file.get("preco.adapted")?) } else { None },
             pretraining: None,
         };
         if spec.classes > MOST_CLASSES {
@@ -80,6 +110,9 @@ impl ModelSpec {
         if !spec.labels.is_empty() && spec.labels.len() != spec.classes {
             let reason = format!("are {}, but num_classes says {}", spec.labels.len(), spec.classes);
             return Err(file.wrong("label_names", reason));
+        }
+        if spec.labelling.is_some() && spec.classes == 0 {
+            return Err(file.wrong("preco.labelling", "says what outputs mean, but num_classes is 0"));
         }
         spec.backbone.validate()?;
         if let Some(Value::Object(rest)) = file.find("preco.pretraining") {
@@ -113,6 +146,12 @@ impl ModelSpec {
     fn to_json(&self, preprocess: &super::Preprocess) -> Value {
         let swin = &self.backbone;
         let mut preco = json!({ "version": VERSION, "model": self.name, "swin": swin });
+        if let Some(labelling) = self.labelling {
+            preco["labelling"] = json!(labelling);
+        }
+        if let Some(adapted) = &self.adapted {
+            preco["adapted"] = json!(adapted);
+        }
         if let Some(config) = &self.pretraining {
             let mut rest = json!(config);
             // The encoder stands beside it already, and two copies could differ.
@@ -202,8 +241,11 @@ mod tests {
         let path = folder.path().join("config.json");
         let encoder_alone = ModelSpec { pretraining: None, ..spec() };
         let labels = ["forest", "river"].map(str::to_owned).to_vec();
-        let with_classes = ModelSpec { classes: 2, labels, ..encoder_alone.clone() };
-        for spec in [spec(), encoder_alone, with_classes] {
+        let with_classes = ModelSpec { classes: 2, labels: labels.clone(), ..encoder_alone.clone() };
+        let adapted = Adapted { from: labels.clone(), copied: Vec::new(), averaged: labels.clone(), scale: 0.5 };
+        let backbone = encoder_alone.backbone.clone();
+        let classifier = ModelSpec::classifier("c", backbone, &labels, Labelling::Multi, Some(adapted));
+        for spec in [spec(), encoder_alone, with_classes, classifier] {
             spec.write(&Preprocess::imagenet(spec.backbone.input), &path).expect("write");
             assert_eq!(ModelSpec::read(&path).expect("read"), spec);
         }
@@ -221,7 +263,7 @@ mod tests {
         assert_eq!(value["pretrained_cfg"]["interpolation"], "bicubic");
         assert_eq!(value["pretrained_cfg"]["mean"], json!([0.485, 0.456, 0.406]));
         let deep = SwinConfig::preset("base").expect("preset");
-        let base = ModelSpec { name: "b".into(), backbone: deep, classes: 0, labels: vec![], pretraining: None };
+        let base = ModelSpec::encoder("b", deep);
         assert_eq!(base.architecture(), "swin_base_patch4_window7_224");
     }
 
@@ -239,6 +281,8 @@ mod tests {
             ("/num_features", json!(768), "num_features: is 768"),
             ("/num_classes", json!(1_048_577), "num_classes: is 1048577, more than"),
             ("/num_classes", Value::Null, "num_classes: is missing"),
+            ("/preco/labelling", json!("several"), "unknown variant `several`"),
+            ("/preco/labelling", json!("single"), "preco.labelling: says what outputs mean, but num_classes is 0"),
             ("/label_names", json!(["forest"]), "label_names: are 1, but num_classes says 0"),
             ("/preco", Value::Null, "not written by PReCo"),
         ];

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::json::{self, Document};
 use crate::backbones::swin::{MOST_BANDS, MOST_SIDE_PX};
 use crate::error::Result;
-use crate::imagery::{Filter, Normalise};
+use crate::imagery::{Filter, Levels, Normalise};
 
 /// How an image becomes a model's input.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,9 @@ pub struct Preprocess {
     pub bands: Vec<String>,
     /// Stored values that become 0 and 1 before normalisation.
     pub range: [f64; 2],
+    /// Stored values of more than eight bits that become black and white, where the model was trained on such; others
+    /// need a stretch.
+    pub levels: Option<Levels>,
     /// Mean and standard deviation per channel, of values in `[0, 1]`.
     pub normalise: Normalise,
     /// How images of other sizes are resized.
@@ -31,6 +34,7 @@ impl Preprocess {
             size,
             bands: ["red", "green", "blue"].map(str::to_owned).to_vec(),
             range: [0.0, 255.0],
+            levels: None,
             normalise: Normalise::default(),
             interpolation: Filter::Bicubic,
         }
@@ -60,6 +64,7 @@ impl Preprocess {
             size: [file.get("size.height")?, file.get("size.width")?],
             bands: file.get("bands")?,
             range: file.get("value_range")?,
+            levels: if file.find("levels").is_some() { Some(file.get("levels")?) } else { None },
             normalise: Normalise { mean: file.get("image_mean")?, std: file.get("image_std")? },
             interpolation: match file.get("resample")? {
                 BILINEAR => Filter::Bilinear,
@@ -83,6 +88,14 @@ impl Preprocess {
         for (field, count) in [("image_mean", means), ("image_std", deviations)] {
             if count != bands {
                 return Err(file.wrong(field, format!("has {count} numbers for {bands} bands")));
+            }
+        }
+        if let Some(Levels { low, high, to }) = &read.levels {
+            let rise = low.len() == bands && high.len() == bands && low.iter().zip(high).all(|(low, high)| low < high);
+            let finite = low.iter().chain(high).chain(to).all(|value| value.is_finite());
+            if !(rise && finite && to[0] < to[1] && to[0] >= 0.0 && to[1] <= 255.0) {
+                let reason = format!("must be two finite values for each of {bands} bands that rise, and two bytes");
+                return Err(file.wrong("levels", reason));
             }
         }
         if !(read.range[0] < read.range[1] && read.rescale_factor().is_normal()) {
@@ -114,7 +127,7 @@ impl Preprocess {
     }
 
     fn to_json(&self) -> serde_json::Value {
-        json!({
+        let mut root = json!({
             "do_resize": true,
             "size": { "height": self.size[0], "width": self.size[1] },
             "resample": match self.interpolation {
@@ -128,7 +141,11 @@ impl Preprocess {
             "image_std": json::decimals(&self.normalise.std),
             "bands": self.bands,
             "value_range": self.range,
-        })
+        });
+        if let Some(levels) = &self.levels {
+            root["levels"] = json!(levels);
+        }
+        root
     }
 
     fn rescale_factor(&self) -> f64 {
@@ -149,9 +166,12 @@ mod tests {
     fn what_is_written_reads_back() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("preprocessor_config.json");
-        let preprocess = Preprocess { interpolation: Filter::Bilinear, ..Preprocess::imagenet([64, 96]) };
-        preprocess.write(&path).expect("write");
-        assert_eq!(Preprocess::read(&path).expect("read"), preprocess);
+        let plain = Preprocess { interpolation: Filter::Bilinear, ..Preprocess::imagenet([64, 96]) };
+        let levels = Levels { low: vec![0.0, 1.5, -3.0], high: vec![2750.0, 9.0, 4.0], to: [1.0, 255.0] };
+        for preprocess in [plain.clone(), Preprocess { levels: Some(levels), ..plain }] {
+            preprocess.write(&path).expect("write");
+            assert_eq!(Preprocess::read(&path).expect("read"), preprocess);
+        }
     }
 
     #[test]
@@ -172,6 +192,8 @@ mod tests {
             ("size", json!({"height": 16_385, "width": 4}), "a side of more than 16384"),
             ("bands", json!([]), "bands: are 0"),
             ("bands", json!(["red"]), "image_mean: has 3 numbers for 1 bands"),
+            ("levels", json!({"low": [0.0, 0.0], "high": [1.0, 1.0], "to": [0.0, 255.0]}), "levels: must be two"),
+            ("levels", json!({"low": [0.0, 5.0, 0.0], "high": [1.0, 1.0, 1.0], "to": [0.0, 255.0]}), "that rise"),
             ("rescale_factor", json!(1.0), "rescale_factor: is 1.0, but value_range says"),
             ("do_rescale", json!(false), "do_rescale: is false"),
             ("size", json!({"height": 0, "width": 4}), "size"),

@@ -204,6 +204,6 @@ fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Sett
         None => raster::open(bytes, &shown(name), values.overview)?.info().clone(),
     };
     choose_bands(&info, &preprocess.bands, values.bands.as_deref())?;
-    values.stretch.check(&info)?;
+    values.stretch.check(&info, preprocess.levels.as_ref())?;
     Ok(Fitting { info, version, len })
 }

@@ -4,7 +4,7 @@
 //! by old over new number of bands. So an image whose bands are all alike is embedded as before where the old bands
 //! are among the new, and activations keep their size.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::SwinConfig;
 use super::model::Swin;
@@ -15,7 +15,8 @@ use crate::nn::params::Layout;
 const PROJECTION: &str = "patch_embed.proj.weight";
 
 /// What became of the bands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adapted {
     /// Bands of the encoder before.
     pub from: Vec<String>,
