@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
-use crate::commands::{bench, change, cluster, config, data, embed, evaluate, models, pretrain, scenes, search};
+use crate::commands::{
+    bench, change, cluster, config, data, embed, evaluate, finetune, models, pretrain, scenes, search,
+};
 use crate::device::Device;
 use crate::output;
 
@@ -27,6 +29,9 @@ enum Command {
     /// Train an encoder on images without labels
     #[command(allow_negative_numbers = true)]
     Pretrain(Box<pretrain::Args>),
+    /// Learn labels from images, beginning with a pre-trained encoder
+    #[command(subcommand)]
+    Finetune(finetune::Finetune),
     /// Turn images and scenes into embeddings
     Embed(Box<embed::Args>),
     /// Find the tiles most like an image, a place or another tile
@@ -133,8 +138,17 @@ impl Cli {
             **args = pretrain::settings(args, &machine)?;
             machine = args.machine();
         }
+        if let Command::Finetune(command) = &mut command {
+            let (args, _) = command.parts();
+            *args = finetune::settings(args, &machine)?;
+            machine = args.machine();
+        }
         let processor = machine.start()?;
         match command {
+            Command::Finetune(mut command) => {
+                let (args, labelling) = command.parts();
+                output::print(&finetune::execute(args, labelling, &processor)?, self.json)
+            }
             Command::Pretrain(args) => output::print(&pretrain::execute(&args, &processor)?, self.json),
             Command::Embed(args) => output::print(&embed::execute(&args, &processor)?, self.json),
             Command::Search(args) => output::print(&search::execute(&args, &processor)?, self.json),

@@ -3,9 +3,10 @@
 //! A key is a flag's name without its dashes: `batch-size = 32` is `--batch-size 32`. Flags win. What a file cannot say
 //! is refused with its line and what would do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use preco_train::checkpoint::RunFolder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
@@ -22,6 +23,22 @@ pub(crate) struct Rules<'a> {
     pub exclusive: &'a [[&'a str; 2]],
     /// Flags that are no keys.
     pub flags_only: &'a [&'a str],
+}
+
+/// The file of settings: the one that is named, or that of the run to continue.
+///
+/// # Errors
+/// Where there is no run to continue.
+pub(crate) fn file_of(config: Option<&Path>, resume: Option<&Path>) -> Result<Option<PathBuf>> {
+    match (config, resume) {
+        (Some(file), _) => Ok(Some(file.to_path_buf())),
+        (None, Some(run)) => {
+            let (file, name) = (run.join(RunFolder::SETTINGS), RunFolder::SETTINGS);
+            ensure!(file.exists(), "{} holds no {name}, so there is no run to continue", run.display());
+            Ok(Some(file))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 /// The settings of the file, those of `flags` over them.

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
+pub(crate) mod finetune;
 pub(crate) mod models;
 pub(crate) mod places;
 pub(crate) mod pretrain;

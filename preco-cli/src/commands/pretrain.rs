@@ -15,7 +15,7 @@ use preco_train::tasks::pretrain::{TERMS, run};
 use preco_train::trainer::{Changes, Ending};
 use serde::Serialize;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, named};
 pub(crate) use check::check;
 use check::held_out_for_patience;
 use data::Data;
@@ -46,7 +46,8 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     plan.config.validate(data.images.len())?;
     held_out_for_patience(&plan, data.held_out.is_some())?;
     let model = Preco::new(&plan.config.model)?;
-    check_memory(&model, plan.config.recipe.batch_size, &processor.device)?;
+    let batch_size = plan.config.recipe.batch_size;
+    check_memory(model.training_bytes(batch_size), batch_size, size, &processor.device)?;
     let start = plan.start.as_ref().map(|start| start.parameters(&model, plan.config.recipe.seed)).transpose()?;
     let output = RunFolder::open(&plan.out, plan.begin)?;
     note(&format!(
@@ -82,9 +83,9 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Pretrained> 
     Ok(Pretrained { name: plan.name, data: data.line, method: plan.config.model.method, outcome })
 }
 
-/// Refuses what the system would end without a word, some time into the run.
-fn check_memory(model: &Preco, batch_size: usize, device: &Device) -> Result<()> {
-    let (needed, [height, width]) = (model.training_bytes(batch_size), model.config().encoder.input);
+/// Refuses what the system would end without a word, some time into the run: a step of `batch_size` images takes `needed`
+/// bytes.
+pub(crate) fn check_memory(needed: f64, batch_size: usize, [height, width]: [usize; 2], device: &Device) -> Result<()> {
     let available = device.free_bytes().unwrap_or(f64::INFINITY);
     ensure!(
         needed <= available,
@@ -137,7 +138,7 @@ impl Report for Pretrained {
 }
 
 /// 3130728 as `3,130,728`.
-fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

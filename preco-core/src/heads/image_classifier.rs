@@ -67,6 +67,13 @@ impl ImageClassifier {
         &self.encoder
     }
 
+    /// What a training step of `images` images holds at least, in bytes: parameters with gradient and moments, and what
+    /// forward keeps for backward.
+    pub fn training_bytes(&self, images: usize) -> f64 {
+        let kept = self.encoder.kept_values() * images as f64;
+        size_of::<f32>() as f64 * (4.0 * self.layout.len() as f64 + kept)
+    }
+
     /// Outputs.
     pub fn classes(&self) -> usize {
         self.classes
@@ -90,6 +97,29 @@ impl ImageClassifier {
         backend.upload(images, input);
         self.encoder.forward(backend, parameters, input, count, pass, encoder);
         self.head.forward(backend, parameters, encoder.features(), count, self.encoder.feature_tokens(), head);
+        self.logits(backend, count, tape)
+    }
+
+    /// The logits of embeddings that an encoder which is not trained has given; backward is then `frozen`.
+    ///
+    /// # Shapes
+    /// pooled `(count, features)` on the host; `(count, classes)` out.
+    pub fn forward_pooled<B: Backend>(
+        &self,
+        backend: &B,
+        parameters: &B::Slice,
+        pooled: &[f32],
+        count: usize,
+        tape: &mut ImageTape<B>,
+    ) -> Vec<f32> {
+        backend.reserve(&mut tape.images, pooled.len());
+        backend.upload(pooled, &mut tape.images);
+        // The mean over one token is the token.
+        self.head.forward(backend, parameters, &tape.images, count, 1, &mut tape.head);
+        self.logits(backend, count, tape)
+    }
+
+    fn logits<B: Backend>(&self, backend: &B, count: usize, tape: &mut ImageTape<B>) -> Vec<f32> {
         tape.count = count;
         let mut logits = vec![0.0; count * self.classes];
         backend.download(tape.head.logits(), &mut logits);
@@ -193,11 +223,19 @@ mod tests {
             gradients
         };
         let (whole, frozen) = (run(false, &mut tape), run(true, &mut tape));
+        let frozen_all = frozen.clone();
         for segment in model.layout().segments() {
             let (whole, frozen) = (&whole[segment.range.clone()], &frozen[segment.range.clone()]);
             let is_head = segment.name.starts_with("head.");
             assert!(if is_head { whole == frozen } else { frozen.iter().all(|g| *g == 0.0) }, "{}", segment.name);
         }
+        // From the encoder's embeddings the head learns the same.
+        let mut encoder = Tape::new(&cpu, Keep::Inputs);
+        let pooled = model.encoder().pooled(&cpu, &values, &images, 1, &mut encoder);
+        model.forward_pooled(&cpu, &values, &pooled, 1, &mut tape);
+        let mut from_pooled = vec![0.0; values.len()];
+        model.backward(&cpu, &values, &mut from_pooled, &[0.5, -0.25, -0.25], true, &mut tape);
+        assert!(from_pooled == frozen_all, "embeddings teach the head something else");
         ImageClassifier::new(model.encoder().config(), 0).expect_err("no class");
     }
 }

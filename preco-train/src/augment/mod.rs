@@ -19,5 +19,5 @@ pub use flip::{flip_horizontal, flip_vertical};
 pub use geometry::{Window, cut, mirror, resized, turn};
 pub use mix::Mix;
 pub use photometric::Photometric;
-pub use pipeline::{Pipeline, Transform};
+pub use pipeline::{Pipeline, Strength, Transform};
 pub use rand_augment::RandAugment;

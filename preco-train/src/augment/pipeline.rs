@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use preco_core::imagery::{Image8, MAX_PIXELS};
+use preco_core::predict::seen;
 use preco_core::rng::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,11 @@ use crate::sample::Sample;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Transform {
+    /// The largest centred part of the shape of `size`, resized: what evaluation sees, nothing random.
+    Fit {
+        /// `[height, width]` of the result.
+        size: [usize; 2],
+    },
     /// A random part, resized to `size`; objects of which less than `min_visible` is left are dropped.
     RandomResizedCrop {
         /// `[height, width]` of the result.
@@ -63,6 +69,19 @@ pub enum Transform {
     Erasing(Erasing),
 }
 
+/// How much the views of a labelled image differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// Not at all.
+    None,
+    /// In place and direction.
+    #[default]
+    Light,
+    /// In colours and by holes as well.
+    Strong,
+}
+
 /// Transforms in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -75,6 +94,29 @@ impl Pipeline {
         let part =
             Transform::RandomResizedCrop { size, scale: [0.67, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], min_visible: 0.0 };
         Self(vec![part, Transform::Flip { horizontal: 0.5, vertical: 0.0 }])
+    }
+
+    /// Views for learning labels seen from above: `none` as evaluation sees images; `light` with a random part of at least
+    /// two thirds of the area, flips and turns; `strong` with RandAugment (where there are colours) and erasing besides.
+    pub fn labelled(strength: Strength, size: [usize; 2], bands: usize) -> Self {
+        if strength == Strength::None {
+            return Self(vec![Transform::Fit { size }]);
+        }
+        let part =
+            Transform::RandomResizedCrop { size, scale: [0.67, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], min_visible: 0.0 };
+        let mut all = vec![part, Transform::Flip { horizontal: 0.5, vertical: 0.5 }];
+        // A turn by a quarter keeps a square's size only.
+        all.extend((size[0] == size[1]).then_some(Transform::Rotate90));
+        if strength == Strength::Strong {
+            all.extend((bands == 3).then(|| Transform::RandAugment(RandAugment::default())));
+            all.push(Transform::Erasing(Erasing::default()));
+        }
+        Self(all)
+    }
+
+    /// True where a view depends on the image alone.
+    pub fn is_fixed(&self) -> bool {
+        self.0.iter().all(|transform| matches!(transform, Transform::Fit { .. }))
     }
 
     /// Checks every transform.
@@ -106,6 +148,7 @@ impl Pipeline {
 impl Transform {
     fn name(&self) -> &'static str {
         match self {
+            Self::Fit { .. } => "fit",
             Self::RandomResizedCrop { .. } => "random_resized_crop",
             Self::Crop { .. } => "crop",
             Self::Flip { .. } => "flip",
@@ -133,6 +176,7 @@ impl Transform {
             Err(Error::config(format!("augment: {value} is no probability; give 0 to 1")))
         };
         match *self {
+            Self::Fit { size: result } => size(result),
             Self::RandomResizedCrop { size: result, scale, ratio, min_visible } => {
                 size(result)?;
                 chance(min_visible.into())?;
@@ -157,6 +201,16 @@ impl Transform {
 
     fn apply<'a>(&self, sample: Cow<'a, Sample>, stream: &mut Stream) -> Result<Cow<'a, Sample>> {
         Ok(Cow::Owned(match *self {
+            Self::Fit { size } => {
+                let (width, height) = (sample.image.width(), sample.image.height());
+                if [height, width] == size {
+                    return Ok(sample);
+                }
+                let seen = seen(width, height, size);
+                let (left, top) = (seen.x as isize, seen.y as isize);
+                let window = Window { left, top, width: seen.width, height: seen.height };
+                resized(&cut(&sample, window, [0; 3], 0.0), size)?
+            }
             Self::RandomResizedCrop { size, scale, ratio, min_visible } => {
                 let law = RandomResizedCrop { scale, ratio };
                 let part = law.draw(sample.image.width(), sample.image.height(), stream);
@@ -228,6 +282,7 @@ mod tests {
 
     fn everything() -> Pipeline {
         Pipeline(vec![
+            Transform::Fit { size: [50, 44] },
             Transform::ScaleJitter { size: [40, 40], factor: [0.5, 2.0], fill: [9; 3], min_visible: 0.2 },
             Transform::Flip { horizontal: 0.5, vertical: 0.5 },
             Transform::Rotate90,
@@ -266,7 +321,7 @@ mod tests {
         assert_eq!(at(1, 2, 3), at(1, 2, 3));
         assert!(at(1, 2, 3) != at(1, 2, 4) && at(1, 2, 3) != at(1, 3, 3) && at(1, 2, 3) != at(2, 2, 3));
         // Turns and colours after another transform are those that they were without it.
-        let two = Pipeline(pipeline.0[2..5].to_vec());
+        let two = Pipeline(pipeline.0[3..6].to_vec());
         let first =
             two.0[0].apply(Cow::Owned(painted(3)), &mut Stream::new(1, "augment rotate90 0", 2, 3)).expect("sample");
         let purpose = "augment random_resized_crop 0";

@@ -16,12 +16,13 @@ const BEST: &str = "best";
 const MODEL: &str = "model.safetensors";
 
 /// Everything a run writes, files and folders.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     RunFolder::LOG,
     RunFolder::SETTINGS,
     RunFolder::DIVERGED,
     RunFolder::SPLIT,
     RunFolder::REPORT,
+    RunFolder::FIGURES,
     MODEL,
     "decoder.safetensors",
     "config.json",
@@ -65,6 +66,8 @@ impl RunFolder {
     pub const SPLIT: &str = "split.tsv";
     /// The page about the run.
     pub const REPORT: &str = "report.html";
+    /// What a fine-tuned model is worth on held-out images.
+    pub const FIGURES: &str = "metrics.json";
     /// The picture of the losses.
     pub const LOSS: &str = "loss.png";
     /// The picture of reconstructions.

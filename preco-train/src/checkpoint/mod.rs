@@ -6,5 +6,5 @@ mod model;
 mod store;
 
 pub use folder::{RunFolder, Start};
-pub use model::write_model;
+pub use model::{write_classifier, write_model};
 pub use store::{CHECKPOINTS, Store};

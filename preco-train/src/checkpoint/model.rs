@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use preco_core::heads::ImageClassifier;
 use preco_core::nn::params::Segment;
 use preco_core::preco::Preco;
 use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE, Preprocess};
@@ -22,6 +23,24 @@ pub fn write_model(folder: &Path, name: &str, model: &Preco, params: &[f32], pre
     layout.save_where(params, &folder.join("decoder.safetensors"), is_decoder)?;
     preprocess.write(&folder.join(PREPROCESSOR_FILE))?;
     ModelSpec::pretrained(name, model.config()).write(preprocess, &folder.join(CONFIG_FILE))?;
+    Ok(())
+}
+
+/// Writes a classifier into `folder`: encoder and head in one file, which is timm's too. Every file is whole or absent,
+/// `config.json` comes last.
+///
+/// # Errors
+/// The core's [`preco_core::error::Error::Io`] with the path.
+pub fn write_classifier(
+    folder: &Path,
+    spec: &ModelSpec,
+    model: &ImageClassifier,
+    params: &[f32],
+    preprocess: &Preprocess,
+) -> Result<()> {
+    model.layout().save_where(params, &folder.join("model.safetensors"), |_| true)?;
+    preprocess.write(&folder.join(PREPROCESSOR_FILE))?;
+    spec.write(preprocess, &folder.join(CONFIG_FILE))?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Data sets, and how their images reach a training step.
 
 mod folder;
+mod fraction;
 pub mod layouts;
 mod list;
 mod loader;
@@ -16,6 +17,7 @@ use preco_core::rng::fnv1a64;
 
 pub(crate) use folder::first_few;
 pub use folder::{Allow, ImageFolder, Scan, Unreadable};
+pub use fraction::label_fraction;
 pub use list::refuse_repeats;
 pub use loader::{Batch, Loader, LoaderConfig};
 pub use readable::readable;
@@ -48,6 +50,12 @@ pub trait ImageSource: Sync {
     /// The class of the image at `index`, an index into [`ImageSource::classes`]; `None` where it has none.
     fn label(&self, index: usize) -> Option<usize>;
 
+    /// The classes of the image at `index`, in rising order; `None` where nothing is known of it, which is not the same as
+    /// no class. A set whose images have several overrides this.
+    fn labels(&self, index: usize) -> Option<Vec<usize>> {
+        self.label(index).map(|class| vec![class])
+    }
+
     /// A name for people: the path within the data set, with `/` between the parts.
     fn name(&self, index: usize) -> String;
 
@@ -75,8 +83,8 @@ pub trait ImageSource: Sync {
         let label = match supervision {
             Supervision::None => Vec::new(),
             Supervision::Label => {
-                let class = self.label(index).ok_or_else(|| none("class"))?;
-                (0..self.classes().len()).map(|at| f32::from(u8::from(at == class))).collect()
+                let classes = self.labels(index).ok_or_else(|| none("class"))?;
+                (0..self.classes().len()).map(|at| f32::from(u8::from(classes.contains(&at)))).collect()
             }
             Supervision::Mask => return Err(none("mask")),
             Supervision::Boxes => return Err(none("boxes")),

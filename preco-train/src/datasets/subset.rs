@@ -40,6 +40,10 @@ impl ImageSource for Subset {
         self.source.label(self.indices[index])
     }
 
+    fn labels(&self, index: usize) -> Option<Vec<usize>> {
+        self.source.labels(self.indices[index])
+    }
+
     fn name(&self, index: usize) -> String {
         self.source.name(self.indices[index])
     }

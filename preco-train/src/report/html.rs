@@ -29,6 +29,10 @@ pub struct Page {
     pub facts: Vec<(String, String)>,
     /// Curves.
     pub charts: Vec<Chart>,
+    /// Rows of values.
+    pub tables: Vec<Table>,
+    /// Counts of pairs of names.
+    pub grids: Vec<Grid>,
     /// Captions and PNG files.
     pub pictures: Vec<(String, Vec<u8>)>,
     /// The settings as text.
@@ -44,6 +48,28 @@ pub struct Chart {
     pub series: Vec<(String, Vec<(f64, f64)>)>,
     /// True for a logarithmic scale of values.
     pub log_y: bool,
+}
+
+/// Rows of values below a heading.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The heading.
+    pub title: String,
+    /// Names of the columns.
+    pub head: Vec<String>,
+    /// Values.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Counts of pairs of names, darker where more of a row are.
+#[derive(Clone, Debug, Default)]
+pub struct Grid {
+    /// The heading.
+    pub title: String,
+    /// Names of rows and columns.
+    pub names: Vec<String>,
+    /// A row of counts for each name.
+    pub cells: Vec<Vec<u64>>,
 }
 
 impl Page {
@@ -64,6 +90,8 @@ impl Page {
         for chart in self.charts.iter().filter(|chart| chart.series.iter().any(|(_, points)| !points.is_empty())) {
             chart.draw(&mut html);
         }
+        self.tables.iter().for_each(|table| table.draw(&mut html));
+        self.grids.iter().for_each(|grid| grid.draw(&mut html));
         for (caption, png) in &self.pictures {
             let _ = writeln!(
                 html,
@@ -74,6 +102,39 @@ impl Page {
         }
         let _ = write!(html, "<h2>Settings</h2>\n<pre>{}</pre>\n</body></html>\n", escape(&self.settings));
         html
+    }
+}
+
+impl Table {
+    fn draw(&self, html: &mut String) {
+        let row = |cell: &str, values: &[String]| {
+            values.iter().map(|value| format!("<{cell}>{}</{cell}>", escape(value))).collect::<String>()
+        };
+        let _ = writeln!(html, "<h2>{}</h2>\n<div class=\"wide\"><table class=\"rows\">", escape(&self.title));
+        let _ = writeln!(html, "<tr>{}</tr>", row("th", &self.head));
+        self.rows.iter().for_each(|values| {
+            let _ = writeln!(html, "<tr>{}</tr>", row("td", values));
+        });
+        html.push_str("</table></div>\n");
+    }
+}
+
+impl Grid {
+    fn draw(&self, html: &mut String) {
+        let _ = writeln!(html, "<h2>{}</h2>\n<div class=\"wide\"><table class=\"grid-of\">", escape(&self.title));
+        let names: String = self.names.iter().map(|name| format!("<th><i>{}</i></th>", escape(name))).collect();
+        let _ = writeln!(html, "<tr><td></td>{names}</tr>");
+        for (name, cells) in self.names.iter().zip(&self.cells) {
+            let total = cells.iter().sum::<u64>().max(1);
+            let cell = |&count: &u64| {
+                let share = (100.0 * count as f64 / total as f64).round();
+                let style = format!("background:color-mix(in srgb,{} {share}%,transparent)", COLOURS[0]);
+                format!("<td style=\"{style}\">{}</td>", if count > 0 { count.to_string() } else { String::new() })
+            };
+            let cells: String = cells.iter().map(cell).collect();
+            let _ = writeln!(html, "<tr><th>{}</th>{cells}</tr>", escape(name));
+        }
+        html.push_str("</table></div>\n");
     }
 }
 
@@ -194,6 +255,8 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 h1{font-size:1.5rem}h2{font-size:1.05rem;margin:2rem 0 .4rem}\
 table{border-collapse:collapse}th{text-align:left;font-weight:500;color:var(--soft);padding:.15rem 1.5rem .15rem 0;vertical-align:top}\
 td{font-variant-numeric:tabular-nums}svg,img{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}\
+.wide{overflow-x:auto}.rows th,.rows td{padding:.15rem 1.2rem .15rem 0;text-align:right}.rows th:first-child,.rows td:first-child{text-align:left}\
+.grid-of{font-size:12px}.grid-of td{min-width:2.2rem;text-align:center;padding:.25rem .2rem}.grid-of tr:first-child th{vertical-align:bottom;padding:0 .2rem}.grid-of tr:first-child i{writing-mode:vertical-rl;transform:rotate(180deg);font-style:normal}\
 .grid{stroke:var(--line)}.axis{stroke:var(--soft)}\
 .curve{fill:none;stroke-width:1.6;stroke-linejoin:round}.raw{stroke-width:1;opacity:.3}\
 .legend{margin:0;color:var(--soft)}.legend span{margin-right:1.2rem}.legend b{color:var(--ink);font-weight:500;font-variant-numeric:tabular-nums}.legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.4rem;vertical-align:middle}\
@@ -218,6 +281,21 @@ mod tests {
             "{html}"
         );
         assert!(!html.contains("http"), "the page asks for another file");
+    }
+
+    #[test]
+    fn tables_and_counts_stand_in_their_rows() {
+        let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let table = Table { title: "t".to_owned(), head: texts(&["a", "<b>"]), rows: vec![texts(&["1", "2"])] };
+        let grid = Grid { title: "g".to_owned(), names: texts(&["x", "y"]), cells: vec![vec![3, 1], vec![0, 0]] };
+        let html = Page { tables: vec![table], grids: vec![grid], ..Page::default() }.to_html();
+        assert!(html.contains("<tr><th>a</th><th>&lt;b&gt;</th></tr>\n<tr><td>1</td><td>2</td></tr>"), "{html}");
+        // Three quarters and one of the row; a row of nothing is pale.
+        assert!(
+            html.contains("75%,transparent)\">3</td>") && html.contains("25%,transparent)\">1</td></tr>"),
+            "{html}"
+        );
+        assert_eq!(html.matches(" 0%,transparent)\"></td>").count(), 2, "{html}");
     }
 
     #[test]

@@ -7,11 +7,13 @@ mod axis;
 mod canvas;
 mod curve;
 mod html;
+mod run;
 mod sheet;
 mod smooth;
 mod text;
 
 pub use canvas::{Anchor, Canvas};
 pub use curve::LossCurve;
-pub use html::{Chart, Page};
+pub use html::{Chart, Grid, Page, Table};
+pub use run::{run_charts, run_facts};
 pub use sheet::ReconstructionSheet;

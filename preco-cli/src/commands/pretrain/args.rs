@@ -181,7 +181,7 @@ impl Args {
 }
 
 /// A value by the name it has in configuration files; an unknown one lists the known, and the nearest.
-fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(crate) fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(StrDeserializer::<Error>::new(text)).map_err(|error| {
         let message = error.to_string();
         let known = message.split_once(", expected ").map_or("", |(_, known)| known);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, transfer};
 use preco_core::nn::params::Layout;
 use preco_core::preco::{Lambdas, Preco, PrecoConfig};
-use preco_train::checkpoint::{RunFolder, Start as Begin, Store};
+use preco_train::checkpoint::{Start as Begin, Store};
 use preco_train::recipe::{Length, Recipe, Warmup};
 use preco_train::run::Runtime;
 use preco_train::tasks::pretrain::Pretrain;
@@ -39,20 +39,7 @@ const RULES: config::Rules<'_> = config::Rules {
 pub(crate) fn settings(args: &Args, machine: &Machine) -> Result<Args> {
     let Machine { threads, simd, device, precision } = machine.clone();
     let args = &Args { threads, simd, device, precision, ..args.clone() };
-    let file = match (&args.config, &args.resume) {
-        (Some(file), _) => file.clone(),
-        (None, Some(run)) => {
-            let file = run.join(RunFolder::SETTINGS);
-            ensure!(
-                file.exists(),
-                "{} holds no {}, so there is no run to continue",
-                run.display(),
-                RunFolder::SETTINGS
-            );
-            file
-        }
-        (None, None) => return Ok(args.clone()),
-    };
+    let Some(file) = config::file_of(args.config.as_deref(), args.resume.as_deref())? else { return Ok(args.clone()) };
     let mut layered = config::layered(&file, args, &RULES)?;
     if args.skip_unreadable && args.max_unreadable.is_none() {
         // The flag is the newer word, and it means any number.

@@ -4,7 +4,6 @@
 //! report and two pictures. [`Pretraining`] is the task as the loop sees it.
 
 mod config;
-mod held_out;
 mod page;
 mod pictures;
 mod run;

@@ -1,7 +1,7 @@
 //! The page about a pre-training run.
 
 use crate::progress::{EvaluationReport, StepReport};
-use crate::report::{Chart, Page};
+use crate::report::{Chart, Page, run_charts, run_facts};
 
 /// What the log does not say.
 pub(super) struct About<'a> {
@@ -16,58 +16,18 @@ pub(super) struct About<'a> {
 /// The page as HTML.
 pub(super) fn html(about: About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> String {
     let sheet = "Reconstructions: image, masked, masked branch, prompt branch";
+    let held_out =
+        evaluations.iter().filter_map(|at| Some((at.step as f64, *at.metrics.get("val_loss_re")?))).collect();
+    let mut charts = run_charts(steps, &super::TERMS);
+    let series = vec![("L_Re".to_owned(), held_out)];
+    charts.insert(1, Chart { title: "L_Re on held-out images".to_owned(), series, log_y: false });
     Page {
         title: format!("Pre-training {}", about.name),
-        facts: facts(&about, steps, evaluations),
-        charts: charts(steps, evaluations),
+        facts: run_facts(about.images, about.parameters, steps, evaluations),
+        charts,
         pictures: vec![(sheet.to_owned(), about.reconstructions)],
         settings: about.settings.to_owned(),
+        ..Page::default()
     }
     .to_html()
-}
-
-fn facts(about: &About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<(String, String)> {
-    let mut facts =
-        vec![("images".to_owned(), about.images.to_string()), ("parameters".to_owned(), about.parameters.to_string())];
-    if let Some(last) = steps.last() {
-        let n = steps.len() as f64;
-        let speed = steps.iter().map(|step| step.images_per_s).sum::<f64>() / n;
-        let wait = steps.iter().map(|step| step.wait).sum::<f64>() / n;
-        let memory = steps.iter().map(|step| step.memory_mb).fold(0.0, f64::max);
-        facts.extend([
-            ("steps".to_owned(), format!("{} ({:.1} passes)", last.step, last.epoch)),
-            ("loss of the last step".to_owned(), format!("{:.4}", last.loss)),
-            ("speed".to_owned(), format!("{speed:.1} images/s, {:.1} % of it waiting for images", 100.0 * wait)),
-            ("most memory".to_owned(), format!("{memory:.0} MB")),
-        ]);
-    }
-    if let Some(best) = evaluations.iter().rev().find(|evaluation| evaluation.is_best) {
-        let metrics: Vec<String> = best.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-        facts.push(("best on held-out images".to_owned(), format!("step {}: {}", best.step, metrics.join(", "))));
-    }
-    facts
-}
-
-fn charts(steps: &[StepReport], evaluations: &[EvaluationReport]) -> Vec<Chart> {
-    let over = |value: &dyn Fn(&StepReport) -> Option<f64>| -> Vec<(f64, f64)> {
-        steps.iter().filter_map(|step| Some((step.step as f64, value(step)?))).collect()
-    };
-    let mut losses = vec![("total".to_owned(), over(&|step| Some(step.loss)))];
-    for (label, name) in super::TERMS {
-        losses.push((label.to_owned(), over(&|step| step.terms.get(name).copied())));
-    }
-    losses.retain(|(_, points)| !points.is_empty());
-    let held_out = |name: &str| -> Vec<(f64, f64)> {
-        evaluations.iter().filter_map(|at| Some((at.step as f64, *at.metrics.get(name)?))).collect()
-    };
-    let one = |name: &str, points| vec![(name.to_owned(), points)];
-    let chart = |title: &str, series, log_y| Chart { title: title.to_owned(), series, log_y };
-    vec![
-        chart("Loss", losses, true),
-        chart("L_Re on held-out images", one("L_Re", held_out("val_loss_re")), false),
-        chart("Learning rate", one("rate", over(&|step| Some(step.lr))), false),
-        chart("Norm of the gradient", one("norm", over(&|step| Some(step.grad_norm))), true),
-        chart("Images per second", one("images/s", over(&|step| Some(step.images_per_s))), false),
-        chart("Memory", one("MB", over(&|step| Some(step.memory_mb))), false),
-    ]
 }

@@ -10,8 +10,8 @@ use preco_core::preco::{Mask, Preco, Tape, Terms};
 use preco_core::rng::Stream;
 use preco_core::spec::Preprocess;
 
+use super::super::held_out::HeldOut;
 use super::Pretrain;
-use super::held_out::HeldOut;
 use crate::checkpoint::write_model;
 use crate::datasets::{Batch, Unreadable};
 use crate::error::Result;

@@ -13,7 +13,7 @@ use crate::run::Images;
 use crate::view;
 
 /// Held-out images, and which of them cannot be read.
-pub(super) struct HeldOut {
+pub(crate) struct HeldOut {
     images: Images,
     unreadable: BTreeMap<usize, Unreadable>,
     /// Files that were left out elsewhere.
@@ -23,7 +23,7 @@ pub(super) struct HeldOut {
 
 impl HeldOut {
     /// All of `images`; with those left out elsewhere at most `limit` may be unreadable.
-    pub(super) fn new(images: Images, limit: usize) -> Self {
+    pub(crate) fn new(images: Images, limit: usize) -> Self {
         Self { images, unreadable: BTreeMap::new(), others: Vec::new(), limit }
     }
 
@@ -31,7 +31,7 @@ impl HeldOut {
     ///
     /// # Errors
     /// [`Error::Unreadable`] where they and `others` are too many, or where no image is left.
-    pub(super) fn read_once(&mut self, others: &[Unreadable]) -> Result<()> {
+    pub(crate) fn read_once(&mut self, others: &[Unreadable]) -> Result<()> {
         self.others = others.to_vec();
         if self.limit == 0 {
             return Ok(());
@@ -45,12 +45,17 @@ impl HeldOut {
         if good.is_empty() { Err(self.refusal()) } else { Ok(()) }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// The images.
+    pub(crate) fn images(&self) -> &Images {
+        &self.images
+    }
+
+    pub(crate) fn len(&self) -> usize {
         self.images.len()
     }
 
     /// Those that cannot be read, as far as was seen.
-    pub(super) fn unreadable(&self) -> Vec<Unreadable> {
+    pub(crate) fn unreadable(&self) -> Vec<Unreadable> {
         self.unreadable.values().cloned().collect()
     }
 
@@ -58,7 +63,7 @@ impl HeldOut {
     ///
     /// # Errors
     /// [`Error::Unreadable`] where it is one too many.
-    pub(super) fn tensor(&mut self, index: usize, preprocess: &Preprocess) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn tensor(&mut self, index: usize, preprocess: &Preprocess) -> Result<Option<Vec<f32>>> {
         if self.unreadable.contains_key(&index) {
             return Ok(None);
         }
@@ -83,7 +88,7 @@ impl HeldOut {
     }
 
     /// The error for all that cannot be read.
-    pub(super) fn refusal(&self) -> Error {
+    pub(crate) fn refusal(&self) -> Error {
         let files: Vec<Unreadable> = self.unreadable.values().chain(&self.others).cloned().collect();
         Error::unreadable(&files, self.limit)
     }
