@@ -60,6 +60,12 @@ pub enum Error {
         /// The setting, its value and what would fit.
         what: String,
     },
+    /// Nothing can be measured by these numbers: a score is none, or a label is no class.
+    #[error("{what}")]
+    Measure {
+        /// Which number, its place, and what would do.
+        what: String,
+    },
     /// The run's folder cannot be written, or holds a run already.
     #[error("{}: {reason}", path.display())]
     Output {
@@ -104,6 +110,11 @@ impl Error {
     /// A configuration error.
     pub(crate) fn config(what: impl Into<String>) -> Self {
         Self::Config { what: what.into() }
+    }
+
+    /// An error of what is measured.
+    pub(crate) fn measure(what: impl Into<String>) -> Self {
+        Self::Measure { what: what.into() }
     }
 
     /// A data-set error.

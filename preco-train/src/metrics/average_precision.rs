@@ -1,117 +1,141 @@
-//! Average precision as scikit-learn computes it: `Σ (R_n − R_{n−1}) P_n` over falling thresholds, equal scores taken
-//! together, nothing interpolated.
+//! Average precision: how well scores put positives before negatives, with no threshold chosen.
+//!
+//! scikit-learn's step sum `Σ (R_n − R_{n−1}) P_n`: thresholds are the distinct scores from the highest down, `P_n` and
+//! `R_n` precision and recall of all samples at or above the n-th. Equal scores are one step; nothing is interpolated,
+//! so it is neither VOC's nor COCO's. Where several classes are averaged the kind is named: `macro` is the mean over
+//! classes, `micro` takes every (sample, class) as one decision. Papers call both mAP.
 
 use serde::Serialize;
 
-use super::confusion::mean;
+use super::inputs;
+use super::share::mean;
+use crate::error::{Error, Result};
 
-/// Average precision of one ranking; `None` where nothing is true, of which scikit-learn says 0.
+/// The average precision of one ranking; `None` where nothing is positive (scikit-learn: 0 and a warning).
+///
+/// # Errors
+/// [`Error::Measure`] for a score that is NaN. Infinite scores are the first and last of the ranking.
 ///
 /// # Panics
-/// Where scores and truths differ in number.
-pub fn average_precision(scores: &[f32], truths: &[bool]) -> Option<f64> {
-    assert_eq!(scores.len(), truths.len(), "a truth for each score");
-    let positives = truths.iter().filter(|&&truth| truth).count();
-    if positives == 0 {
-        return None;
-    }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let (mut right, mut seen, mut sum) = (0usize, 0usize, 0.0);
-    for together in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
-        let found = together.iter().filter(|&&at| truths[at]).count();
-        (right, seen) = (right + found, seen + together.len());
-        sum += found as f64 / positives as f64 * (right as f64 / seen as f64);
-    }
-    Some(sum)
+/// Where there are not as many scores as truths.
+pub fn average_precision(scores: &[f32], truth: &[bool]) -> Result<Option<f64>> {
+    inputs::rows_of_both(scores, truth, 1);
+    inputs::numbers(scores, 1)?;
+    Ok(ranked(scores.iter().copied().zip(truth.iter().copied()).collect()))
 }
 
-/// Average precision over classes.
+/// Average precisions of several labels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct MeanPrecision {
-    /// Of each class; `None` for one without a positive.
+pub struct AveragePrecision {
+    /// Of each class; `None` for a class without a positive.
     pub per_class: Vec<Option<f64>>,
-    /// The mean over classes that have a positive: what is usually called mAP.
-    pub over_classes: Option<f64>,
-    /// Of all decisions in one ranking: micro-averaged.
-    pub over_decisions: Option<f64>,
+    /// The mean over the classes with a positive. scikit-learn counts the others as 0 and so gives
+    /// `macro_ * classes_with_positives / classes`.
+    #[serde(rename = "macro")]
+    pub macro_: Option<f64>,
+    /// Over how many classes `macro_` is the mean.
+    pub classes_with_positives: usize,
+    /// Of all (sample, class) in one ranking, so frequent classes weigh more.
+    pub micro: Option<f64>,
 }
 
-impl MeanPrecision {
+impl AveragePrecision {
+    /// The average precisions of a matrix.
+    ///
     /// # Shapes
-    /// `(rows, classes)`, both.
+    /// `scores` and `truth` `(samples, classes)`.
+    ///
+    /// # Errors
+    /// [`Error::Measure`] for a score that is NaN.
     ///
     /// # Panics
-    /// Where they differ in size or have no class.
-    pub fn of(scores: &[f32], truths: &[bool], classes: usize) -> Self {
-        assert_eq!(scores.len(), truths.len(), "a truth for each score");
-        let column = |class: usize| {
-            let scores: Vec<f32> = scores.iter().skip(class).step_by(classes).copied().collect();
-            let truths: Vec<bool> = truths.iter().skip(class).step_by(classes).copied().collect();
-            average_precision(&scores, &truths)
-        };
-        let per_class: Vec<Option<f64>> = (0..classes).map(column).collect();
-        let over_classes = mean(per_class.iter().flatten().copied());
-        Self { per_class, over_classes, over_decisions: average_precision(scores, truths) }
+    /// Where the lengths do not fit.
+    pub fn of(scores: &[f32], truth: &[bool], classes: usize) -> Result<Self> {
+        inputs::rows_of_both(scores, truth, classes);
+        inputs::numbers(scores, classes)?;
+        let all: Vec<(f32, bool)> = scores.iter().copied().zip(truth.iter().copied()).collect();
+        let column = |class: usize| all.iter().skip(class).step_by(classes).copied().collect();
+        let per_class: Vec<Option<f64>> = (0..classes).map(|class| ranked(column(class))).collect();
+        Ok(Self {
+            macro_: mean(per_class.iter().copied().flatten()),
+            classes_with_positives: per_class.iter().flatten().count(),
+            per_class,
+            micro: ranked(all),
+        })
     }
 }
 
-/// SeCo's figure: micro-averaged precision of each batch of `batch` rows, the mean over batches. The rest that fills no
-/// batch is left out, as its loader does; a batch without a positive counts 0, as scikit-learn says. `None` where there is
-/// no full batch. It depends on the order and the size of batches, and is no property of a data set.
+/// The mean of the micro average precisions of consecutive batches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SecoCompat {
+    /// The unweighted mean over the batches with a positive; `None` where there are none.
+    pub mean: Option<f64>,
+    /// Over how many batches.
+    pub batches: usize,
+    /// Batches without a positive, which have no average precision and are left out (scikit-learn: 0 or NaN, by its
+    /// version).
+    pub without_positives: usize,
+    /// Samples of an incomplete last batch that was dropped.
+    pub dropped: usize,
+}
+
+/// BigEarthNet's mAP as in SeCo's code (Mañas et al. 2021, arXiv 2103.16607): the micro average precision of each
+/// `batch` samples in the given order, averaged. It depends on batch and order; for numbers of one's own take
+/// [`AveragePrecision`].
+///
+/// `drop_last` leaves an incomplete last batch out, as SeCo does in validation too. Otherwise it counts as much as the
+/// others.
 ///
 /// # Shapes
-/// `(rows, classes)`, both.
+/// `scores` and `truth` `(samples, classes)`.
+///
+/// # Errors
+/// [`Error::Config`] for a batch of 0; [`Error::Measure`] for a score that is NaN, dropped or not.
 ///
 /// # Panics
-/// Where they differ in size, or `batch` or `classes` is 0.
-pub fn per_batch(scores: &[f32], truths: &[bool], classes: usize, batch: usize) -> Option<f64> {
-    assert_eq!(scores.len(), truths.len(), "a truth for each score");
-    let rows = batch * classes;
-    let each = scores.chunks_exact(rows).zip(truths.chunks_exact(rows));
-    mean(each.map(|(scores, truths)| average_precision(scores, truths).unwrap_or(0.0)))
+/// Where the lengths do not fit.
+pub fn seco_compat(
+    scores: &[f32],
+    truth: &[bool],
+    classes: usize,
+    batch: usize,
+    drop_last: bool,
+) -> Result<SecoCompat> {
+    let samples = inputs::rows_of_both(scores, truth, classes);
+    if batch == 0 {
+        return Err(Error::config("a batch of 0 images has no average precision: 1 or more"));
+    }
+    inputs::numbers(scores, classes)?;
+    let dropped = if drop_last { samples % batch } else { 0 };
+    let kept = (samples - dropped) * classes;
+    // A batch larger than everything is everything.
+    let length = batch.min(samples.max(1)) * classes;
+    let batches = scores[..kept].chunks(length).zip(truth[..kept].chunks(length));
+    let micro: Vec<Option<f64>> =
+        batches.map(|(scores, truth)| ranked(scores.iter().copied().zip(truth.iter().copied()).collect())).collect();
+    let counted = micro.iter().flatten().count();
+    Ok(SecoCompat {
+        mean: mean(micro.iter().copied().flatten()),
+        batches: counted,
+        without_positives: micro.len() - counted,
+        dropped,
+    })
+}
+
+/// The step sum, over scores that are numbers.
+fn ranked(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
+    // The order within equal scores is of no effect; 0 and -0 are equal and stand together.
+    pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut seen, mut found, mut sum) = (0usize, 0usize, 0.0);
+    for step in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let more = step.iter().filter(|(_, is_positive)| *is_positive).count();
+        seen += step.len();
+        found += more;
+        // R_n − R_{n−1} is more / all positives, whose number is known at the end.
+        sum += more as f64 * (found as f64 / seen as f64);
+    }
+    (found > 0).then(|| sum / found as f64)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use preco_core::rng::Stream;
-
-    #[test]
-    fn a_ranking_has_the_precision_of_its_steps() {
-        // Ranks: right, wrong, right: 1/2 · 1 + 1/2 · 2/3.
-        assert_eq!(average_precision(&[0.9, 0.5, 0.1], &[true, false, true]), Some(0.5 + 1.0 / 3.0));
-        // All alike: the share of positives, whatever their order.
-        assert_eq!(average_precision(&[0.5; 4], &[true, false, false, true]), Some(0.5));
-        assert_eq!(average_precision(&[0.5; 4], &[false; 4]), None);
-    }
-
-    #[test]
-    fn neither_order_nor_scale_of_scores_matters() {
-        let mut stream = Stream::new(1, "scores", 0, 0);
-        for _ in 0..50 {
-            let scores: Vec<f32> = (0..30).map(|_| (8.0 * stream.uniform()).floor() as f32).collect();
-            let truths: Vec<bool> = (0..30).map(|_| stream.chance(0.3)).collect();
-            let wanted = average_precision(&scores, &truths);
-            let scaled: Vec<f32> = scores.iter().map(|score| score.exp() + 2.0).collect();
-            assert_eq!(average_precision(&scaled, &truths), wanted);
-            let (back, truths): (Vec<f32>, Vec<bool>) = scores.iter().copied().zip(truths).rev().unzip();
-            assert_eq!(average_precision(&back, &truths), wanted);
-        }
-    }
-
-    #[test]
-    fn classes_decisions_and_batches_are_three_figures() {
-        let scores = [0.9, 0.2, 0.8, 0.3, 0.1, 0.7, 0.4, 0.6];
-        let truths = [true, false, false, false, true, false, false, false];
-        let all = MeanPrecision::of(&scores, &truths, 2);
-        // The first class: ranks 1 and 4 are right.
-        assert_eq!(all.per_class, [Some(0.5 + 0.5 * 0.5), None]);
-        assert_eq!(all.over_classes, Some(0.75));
-        // Of eight decisions the first and the last.
-        assert_eq!(all.over_decisions, Some(0.5 + 0.5 * 0.25));
-        assert_eq!(per_batch(&scores, &truths, 2, 2), Some((1.0 + 0.25) / 2.0));
-        assert_eq!(per_batch(&scores, &truths, 2, 3), Some(0.5 + 0.5 * (2.0 / 6.0)));
-        assert_eq!(per_batch(&scores, &truths, 2, 5), None);
-    }
-}
+mod tests;

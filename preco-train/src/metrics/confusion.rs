@@ -1,132 +1,183 @@
-//! Which class was taken for which.
+//! Which class was taken for which: counts of (truth, prediction), and the scores that follow from them.
+//!
+//! Rows are truth, columns predictions, as in scikit-learn's `confusion_matrix`. Samples are added one by one or in
+//! parts that are merged, in any order, to the same counts. Samples that are to be ignored are not added.
 
 use serde::Serialize;
 
-/// Counts of (truth, prediction).
+use super::class_scores::{Averages, ClassScores};
+use super::inputs;
+use super::share::{mean, share};
+use crate::error::{Error, Result};
+
+/// The most classes: their counts take 2 GiB.
+pub const MOST_CLASSES: usize = 1 << 14;
+
+/// Counts of samples by truth and prediction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Confusion {
     classes: usize,
-    /// Rows are truths, columns predictions.
     counts: Vec<u64>,
 }
 
-/// How well a class was found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ClassScores {
-    /// Images of the class.
-    pub support: u64,
-    /// Of images that were taken for it, the share that is; `None` where none was.
-    pub precision: Option<f64>,
-    /// Of its images, the share that was found; `None` where it has none.
-    pub recall: Option<f64>,
-    /// `2 tp / (2 tp + fp + fn)`; `None` where the class neither is nor was predicted.
-    pub f1: Option<f64>,
-}
-
-impl ClassScores {
-    /// Of counts of right, wrongly predicted and missed images.
-    pub(super) fn of(right: u64, wrong: u64, missed: u64) -> Self {
-        let share = |of: u64| (of > 0).then(|| right as f64 / of as f64);
-        Self {
-            support: right + missed,
-            precision: share(right + wrong),
-            recall: share(right + missed),
-            f1: (right + wrong + missed > 0).then(|| 2.0 * right as f64 / (2 * right + wrong + missed) as f64),
-        }
-    }
-}
-
 impl Confusion {
-    /// Nothing yet, of so many classes.
-    pub fn new(classes: usize) -> Self {
-        Self { classes, counts: vec![0; classes * classes] }
+    /// No samples yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for no class or more than [`MOST_CLASSES`].
+    pub fn new(classes: usize) -> Result<Self> {
+        if classes == 0 || classes > MOST_CLASSES {
+            return Err(Error::config(format!("{classes} classes cannot be confused: 1 to {MOST_CLASSES} can")));
+        }
+        Ok(Self { classes, counts: vec![0; classes * classes] })
     }
 
-    /// An image of class `truth` was taken for `predicted`.
+    /// Counts one sample.
     ///
-    /// # Panics
-    /// Where there is no such class.
-    pub fn add(&mut self, truth: usize, predicted: usize) {
-        assert!(truth < self.classes && predicted < self.classes, "{truth}, {predicted} of {} classes", self.classes);
+    /// # Errors
+    /// [`Error::Measure`] where either is no class; nothing is counted then.
+    pub fn add(&mut self, truth: usize, predicted: usize) -> Result<()> {
+        inputs::class("a truth", truth, self.classes)?;
+        inputs::class("a prediction", predicted, self.classes)?;
         self.counts[truth * self.classes + predicted] += 1;
+        Ok(())
     }
 
-    /// How many images of class `truth` were taken for `predicted`.
+    /// Adds the samples of `other`.
     ///
     /// # Panics
-    /// Where there is no such class.
-    pub fn count(&self, truth: usize, predicted: usize) -> u64 {
-        assert!(predicted < self.classes, "{predicted} of {} classes", self.classes);
-        self.counts[truth * self.classes + predicted]
+    /// Where `other` has not as many classes.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.classes, other.classes, "confusions of as many classes");
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
     }
 
-    /// Classes.
+    /// How many classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Images.
-    pub fn total(&self) -> u64 {
+    /// `(classes, classes)`, rows truth.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// How many samples.
+    pub fn samples(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The share of images whose class was found; `None` without an image.
+    /// The share of samples whose prediction is the truth; `None` without samples.
     pub fn accuracy(&self) -> Option<f64> {
-        let right: u64 = (0..self.classes).map(|class| self.count(class, class)).sum();
-        (self.total() > 0).then(|| right as f64 / self.total() as f64)
+        share((0..self.classes).map(|class| self.right(class)).sum(), self.samples())
     }
 
-    /// How well each class was found.
+    /// The scores of each class against all others.
     pub fn per_class(&self) -> Vec<ClassScores> {
-        let scores = |class: usize| {
-            let right = self.count(class, class);
-            let predicted: u64 = (0..self.classes).map(|truth| self.count(truth, class)).sum();
-            let support: u64 = (0..self.classes).map(|predicted| self.count(class, predicted)).sum();
-            ClassScores::of(right, predicted - right, support - right)
-        };
-        (0..self.classes).map(scores).collect()
+        let mut predicted = vec![0; self.classes];
+        for row in self.counts.chunks_exact(self.classes) {
+            predicted.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
+        }
+        let support = self.counts.chunks_exact(self.classes).map(|row| row.iter().sum());
+        let sums = predicted.into_iter().zip(support).enumerate();
+        sums.map(|(class, (predicted, support))| ClassScores::of(self.right(class), predicted, support)).collect()
     }
 
-    /// The mean F1 over classes that occur in truths or predictions, as scikit-learn's `macro`.
+    /// The means over the classes that occur in truth or predictions, as scikit-learn's `macro` with `zero_division=0`:
+    /// a class that is predicted and that no sample has counts with recall 0. `None` without samples.
+    pub fn macro_averages(&self) -> Averages {
+        Averages::of(self.per_class().iter().filter(|class| class.occurs()))
+    }
+
+    /// The mean F1 over the classes that occur in truth or predictions; `None` without samples.
     pub fn macro_f1(&self) -> Option<f64> {
-        mean(self.per_class().iter().filter_map(|class| class.f1))
+        self.macro_averages().f1
     }
 
-    /// The mean recall over classes that have images: balanced accuracy.
+    /// The mean recall over the classes that samples have, scikit-learn's `balanced_accuracy_score`; `None` without
+    /// samples.
     pub fn balanced_accuracy(&self) -> Option<f64> {
         mean(self.per_class().iter().filter_map(|class| class.recall))
     }
-}
 
-/// The mean; `None` of nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut count) = (0.0, 0u64);
-    for value in values {
-        sum += value;
-        count += 1;
+    fn right(&self, class: usize) -> u64 {
+        self.counts[class * self.classes + class]
     }
-    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
 mod tests {
+    use preco_core::rng::Stream;
+
     use super::*;
 
+    fn counted(classes: usize, pairs: &[(usize, usize)]) -> Confusion {
+        let mut confusion = Confusion::new(classes).expect("classes");
+        pairs.iter().for_each(|&(truth, predicted)| confusion.add(truth, predicted).expect("classes"));
+        confusion
+    }
+
     #[test]
-    fn three_classes_have_the_scores_of_their_counts() {
-        let mut confusion = Confusion::new(4);
-        for (truth, predicted) in [(0, 0), (0, 0), (0, 1), (1, 1), (2, 1)] {
-            confusion.add(truth, predicted);
+    fn scores_are_those_counted_by_hand() {
+        // Class 2 is predicted once and nobody's; class 3 occurs nowhere.
+        let confusion = counted(4, &[(0, 0), (0, 0), (0, 1), (0, 2), (1, 1), (1, 0)]);
+        assert_eq!(confusion.counts()[..4], [2, 1, 1, 0]);
+        assert_eq!(confusion.accuracy(), Some(0.5));
+        let classes = confusion.per_class();
+        assert_eq!(classes.iter().map(|class| class.support).collect::<Vec<_>>(), [4, 2, 0, 0]);
+        assert_eq!(
+            classes.iter().map(|class| class.precision).collect::<Vec<_>>(),
+            [Some(2.0 / 3.0), Some(0.5), Some(0.0), None]
+        );
+        assert_eq!(classes.iter().map(|class| class.recall).collect::<Vec<_>>(), [Some(0.5), Some(0.5), None, None]);
+        assert_eq!(
+            classes.iter().map(|class| class.f1).collect::<Vec<_>>(),
+            [Some(4.0 / 7.0), Some(0.5), Some(0.0), None]
+        );
+        // Three classes occur, two have samples.
+        assert_eq!(confusion.macro_f1(), Some((4.0 / 7.0 + 0.5) / 3.0));
+        assert_eq!(confusion.macro_averages().recall, Some(1.0 / 3.0));
+        assert_eq!(confusion.balanced_accuracy(), Some(0.5));
+    }
+
+    #[test]
+    fn merged_parts_in_any_order_are_the_whole() {
+        let mut stream = Stream::new(3, "confusion", 0, 0);
+        let mut draw = || (5.0 * stream.uniform()) as usize;
+        let pairs: Vec<(usize, usize)> = (0..200).map(|_| (draw(), draw())).collect();
+        let whole = counted(5, &pairs);
+        let (first, second) = pairs.split_at(77);
+        let reversed: Vec<_> = second.iter().rev().copied().collect();
+        let mut merged = counted(5, &reversed);
+        merged.merge(&counted(5, first));
+        assert_eq!(merged, whole);
+        assert_eq!(merged.samples(), 200);
+    }
+
+    #[test]
+    fn without_samples_there_are_no_scores() {
+        let empty = Confusion::new(2).expect("classes");
+        assert_eq!((empty.accuracy(), empty.macro_f1(), empty.balanced_accuracy()), (None, None, None));
+        assert_eq!(serde_json::to_string(&empty.per_class()[0]).expect("JSON"), {
+            r#"{"support":0,"precision":null,"recall":null,"f1":null}"#
+        });
+    }
+
+    #[test]
+    fn what_is_no_class_is_refused_and_not_counted() {
+        let mut confusion = Confusion::new(3).expect("classes");
+        let report = confusion.add(255, 0).expect_err("no class").to_string();
+        assert!(report.contains("a truth is class 255, and there are 3"), "{report}");
+        confusion.add(0, 3).expect_err("no class");
+        assert_eq!(confusion.samples(), 0);
+        for classes in [0, MOST_CLASSES + 1, usize::MAX] {
+            Confusion::new(classes).expect_err("refused before anything is allocated");
         }
-        assert_eq!((confusion.total(), confusion.accuracy()), (5, Some(0.6)));
-        let scores = confusion.per_class();
-        assert_eq!((scores[0].precision, scores[0].recall), (Some(1.0), Some(2.0 / 3.0)));
-        assert_eq!((scores[1].precision, scores[1].recall, scores[1].f1), (Some(1.0 / 3.0), Some(1.0), Some(0.5)));
-        assert_eq!((scores[2].support, scores[2].precision, scores[2].f1), (1, None, Some(0.0)));
-        assert_eq!(scores[3], ClassScores { support: 0, precision: None, recall: None, f1: None });
-        // (0.8 + 0.5 + 0) / 3: the fourth class is nowhere.
-        assert!((confusion.macro_f1().expect("classes") - 1.3 / 3.0).abs() < 1e-15);
-        assert!((confusion.balanced_accuracy().expect("classes") - 5.0 / 9.0).abs() < 1e-15);
-        assert_eq!(Confusion::new(3).accuracy(), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "confusions of as many classes")]
+    fn confusions_of_other_classes_do_not_merge() {
+        counted(2, &[]).merge(&counted(3, &[]));
     }
 }

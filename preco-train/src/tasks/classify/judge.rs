@@ -3,10 +3,12 @@
 use preco_core::spec::Labelling;
 use serde::Serialize;
 
-use crate::metrics::{Calibration, Confusion, MeanPrecision, Thresholded, highest, per_batch, top_k};
+use crate::error::Result;
+use crate::metrics::{
+    AveragePrecision, BINS, Calibration, Confusion, SecoCompat, THRESHOLD, Thresholded, calibration,
+    calibration_of_labels, highest, seco_compat, top_k_accuracy,
+};
 
-/// From this probability on a class is said to be there, where there may be several.
-const THRESHOLD: f64 = 0.5;
 /// Classes among which the truth is looked for.
 const TOP: usize = 5;
 /// The batch of SeCo's figure.
@@ -47,9 +49,9 @@ pub struct Several {
     /// Images.
     pub images: usize,
     /// Average precision of each class, and both means of it.
-    pub average_precision: MeanPrecision,
-    /// SeCo's figure, micro-averaged in batches of 128 and then over batches; `None` below one batch.
-    pub seco_batches: Option<f64>,
+    pub average_precision: AveragePrecision,
+    /// SeCo's figure, micro-averaged in batches of 128 and then over batches.
+    pub seco_batches: SecoCompat,
     /// Decisions at one half.
     pub decisions: Thresholded,
     /// Whether probabilities are what they say.
@@ -62,7 +64,7 @@ impl Figures {
     pub fn first(&self) -> f64 {
         match self {
             Self::Single(single) => single.top1,
-            Self::Several(several) => several.average_precision.over_classes.unwrap_or(0.0),
+            Self::Several(several) => several.average_precision.macro_.unwrap_or(0.0),
         }
     }
 
@@ -74,16 +76,16 @@ impl Figures {
                 ("top-5 accuracy", Some(single.top5)),
                 ("F1, mean over classes", single.macro_f1),
                 ("recall, mean over classes", single.balanced_accuracy),
-                ("expected calibration error", Some(single.calibration.error)),
+                ("expected calibration error", single.calibration.error),
             ],
             Self::Several(several) => vec![
-                ("mAP, mean over classes", several.average_precision.over_classes),
-                ("mAP, micro over all decisions", several.average_precision.over_decisions),
-                ("mAP, micro per batch of 128 (SeCo)", several.seco_batches),
+                ("mAP, mean over classes", several.average_precision.macro_),
+                ("mAP, micro over all decisions", several.average_precision.micro),
+                ("mAP, micro per batch of 128 (SeCo)", several.seco_batches.mean),
                 ("F1, micro at 0.5", several.decisions.micro.f1),
-                ("F1, mean over classes at 0.5", several.decisions.macro_f1),
-                ("all labels right at 0.5", several.decisions.exact),
-                ("expected calibration error", Some(several.calibration.error)),
+                ("F1, mean over classes at 0.5", several.decisions.macro_.f1),
+                ("all labels right at 0.5", several.decisions.exact_match),
+                ("expected calibration error", several.calibration.error),
             ],
         }
     }
@@ -94,49 +96,51 @@ impl Figures {
 /// # Shapes
 /// `(images, classes)`, and the classes of each image.
 ///
+/// # Errors
+/// [`crate::error::Error::Measure`] for what is no probability, such as a diverged model's.
+///
 /// # Panics
 /// Where they differ in number.
-pub fn measure(probabilities: &[f32], truths: &[Vec<usize>], classes: usize, labelling: Labelling) -> Option<Figures> {
+pub fn measure(
+    probabilities: &[f32],
+    truths: &[Vec<usize>],
+    classes: usize,
+    labelling: Labelling,
+) -> Result<Option<Figures>> {
     assert_eq!(probabilities.len(), truths.len() * classes, "a row for each image");
     if truths.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let rows = || probabilities.chunks_exact(classes);
-    Some(match labelling {
+    Ok(Some(match labelling {
         Labelling::Single => {
             let truths: Vec<usize> = truths.iter().map(|truth| truth.first().copied().unwrap_or(0)).collect();
-            let mut confusion = Confusion::new(classes);
-            rows().zip(&truths).for_each(|(row, &truth)| confusion.add(truth, highest(row)));
-            let answers = rows().zip(&truths).map(|(row, &truth)| {
-                let class = highest(row);
-                (f64::from(row[class]), class == truth)
-            });
+            let calibration = calibration(probabilities, classes, &truths, BINS)?;
+            let mut confusion = Confusion::new(classes)?;
+            for (row, &truth) in probabilities.chunks_exact(classes).zip(&truths) {
+                confusion.add(truth, highest(row).unwrap_or(0))?;
+            }
             Figures::Single(Single {
                 images: truths.len(),
                 top1: confusion.accuracy().unwrap_or(0.0),
-                top5: top_k(probabilities, classes, &truths, TOP).unwrap_or(0.0),
+                top5: top_k_accuracy(probabilities, classes, &truths, TOP)?.unwrap_or(0.0),
                 macro_f1: confusion.macro_f1(),
                 balanced_accuracy: confusion.balanced_accuracy(),
-                calibration: Calibration::of(answers),
+                calibration,
                 confusion,
             })
         }
         Labelling::Multi => {
             let marks = truths.iter().flat_map(|truth| (0..classes).map(|class| truth.contains(&class)));
             let marks: Vec<bool> = marks.collect();
-            let answers = probabilities.iter().zip(&marks).map(|(&probability, &truth)| {
-                let (probability, said) = (f64::from(probability), f64::from(probability) >= THRESHOLD);
-                (if said { probability } else { 1.0 - probability }, said == truth)
-            });
             Figures::Several(Several {
                 images: truths.len(),
-                average_precision: MeanPrecision::of(probabilities, &marks, classes),
-                seco_batches: per_batch(probabilities, &marks, classes, SECO_BATCH),
-                decisions: Thresholded::of(probabilities, &marks, classes, THRESHOLD),
-                calibration: Calibration::of(answers),
+                average_precision: AveragePrecision::of(probabilities, &marks, classes)?,
+                seco_batches: seco_compat(probabilities, &marks, classes, SECO_BATCH, true)?,
+                decisions: Thresholded::of(probabilities, &marks, classes, THRESHOLD)?,
+                calibration: calibration_of_labels(probabilities, &marks, classes, BINS)?,
             })
         }
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -146,15 +150,17 @@ mod tests {
     #[test]
     fn one_label_and_several_are_judged_by_their_own_figures() {
         let probabilities = [0.7, 0.2, 0.1, 0.3, 0.4, 0.3];
-        let single = measure(&probabilities, &[vec![0], vec![2]], 3, Labelling::Single).expect("images");
+        let of = |truths: &[Vec<usize>], labelling| measure(&probabilities, truths, 3, labelling).expect("numbers");
+        let single = of(&[vec![0], vec![2]], Labelling::Single).expect("images");
         let Figures::Single(found) = &single else { panic!("{single:?}") };
-        assert_eq!((single.first(), found.top5, found.confusion.count(2, 1)), (0.5, 1.0, 1));
+        assert_eq!((single.first(), found.top5, found.confusion.counts()[2 * 3 + 1]), (0.5, 1.0, 1));
         // 0.7 and right, 0.4 and wrong.
-        assert!((found.calibration.error - 0.35).abs() < 1e-6);
-        let several = measure(&probabilities, &[vec![0, 1], vec![]], 3, Labelling::Multi).expect("images");
+        assert!((found.calibration.error.expect("images") - 0.35).abs() < 1e-6);
+        let several = of(&[vec![0, 1], vec![]], Labelling::Multi).expect("images");
         let Figures::Several(found) = &several else { panic!("{several:?}") };
         assert_eq!(found.average_precision.per_class, [Some(1.0), Some(0.5), None]);
-        assert_eq!((several.first(), found.seco_batches, found.decisions.exact), (0.75, None, Some(0.5)));
-        assert_eq!(measure(&[], &[], 3, Labelling::Single), None);
+        assert_eq!((several.first(), found.seco_batches.mean, found.decisions.exact_match), (0.75, None, Some(0.5)));
+        assert_eq!(measure(&[], &[], 3, Labelling::Single).expect("nothing to refuse"), None);
+        measure(&[f32::NAN; 3], &[vec![0]], 3, Labelling::Single).expect_err("no probabilities");
     }
 }

@@ -89,7 +89,8 @@ fn per_class(figures: &Figures, labels: &[String]) -> Table {
 /// Shares of each truth.
 fn confusion(confusion: &Confusion, labels: &[String]) -> Grid {
     let classes = confusion.classes();
-    let cells = (0..classes).map(|truth| (0..classes).map(|predicted| confusion.count(truth, predicted)).collect());
+    let cells = (0..classes)
+        .map(|truth| (0..classes).map(|predicted| confusion.counts()[truth * classes + predicted]).collect());
     let title = "What was taken for what, held out: rows are truths, columns predictions".to_owned();
     Grid { title, names: labels.to_vec(), cells: cells.collect() }
 }
@@ -109,7 +110,7 @@ fn examples(
             |all: &[usize]| all.iter().map(|&class| config.labels[class].as_str()).collect::<Vec<_>>().join(", ");
         match config.labelling {
             Labelling::Single => {
-                let said = highest(row);
+                let said = highest(row).unwrap_or(0);
                 (
                     truth.first() == Some(&said),
                     row[said],
@@ -118,7 +119,7 @@ fn examples(
                 )
             }
             Labelling::Multi => {
-                let said: Vec<usize> = (0..classes).filter(|&class| row[class] >= 0.5).collect();
+                let said: Vec<usize> = (0..classes).filter(|&class| row[class] > 0.5).collect();
                 // How far the nearest decision is from the other answer.
                 let sure = row.iter().map(|value| (value - 0.5).abs() + 0.5).fold(1.0, f32::min);
                 (said == *truth, sure, names(&said), names(truth))

@@ -51,9 +51,10 @@ pub fn run<B: Backend>(
     }
     task.save(&state.published_values(backend)?, inputs.output.path())?;
     let judged = task.judged(state.published())?;
-    let figures = judged
-        .as_ref()
-        .and_then(|judged| measure(&judged.probabilities, &judged.truths, config.labels.len(), config.labelling));
+    let figures = match &judged {
+        Some(judged) => measure(&judged.probabilities, &judged.truths, config.labels.len(), config.labelling)?,
+        None => None,
+    };
     if let Some(figures) = &figures {
         let text = serde_json::to_vec_pretty(figures).map_err(|error| Error::config(error.to_string()))?;
         write(&inputs.output.file(RunFolder::FIGURES), &text)?;

@@ -198,7 +198,7 @@ impl<B: Backend> Task<B> for Classification<'_, B> {
     /// Top-1 accuracy or mean average precision decides.
     fn evaluate(&mut self, params: &B::Slice) -> Result<Vec<Metric>> {
         let Some(judged) = self.judged(params)? else { return Ok(Vec::new()) };
-        let figures = measure(&judged.probabilities, &judged.truths, self.model.classes(), self.config.labelling);
+        let figures = measure(&judged.probabilities, &judged.truths, self.model.classes(), self.config.labelling)?;
         let metric =
             |name: &'static str, value: Option<f64>| value.map(|value| Metric { name, value, higher_is_better: true });
         let metrics = match figures {
@@ -209,8 +209,8 @@ impl<B: Backend> Task<B> for Classification<'_, B> {
                 metric("val_macro_f1", single.macro_f1),
             ],
             Some(Figures::Several(several)) => vec![
-                metric("val_map", Some(several.average_precision.over_classes.unwrap_or(0.0))),
-                metric("val_map_micro", several.average_precision.over_decisions),
+                metric("val_map", Some(several.average_precision.macro_.unwrap_or(0.0))),
+                metric("val_map_micro", several.average_precision.micro),
                 metric("val_f1_micro", several.decisions.micro.f1),
             ],
         };
