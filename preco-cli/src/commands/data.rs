@@ -58,7 +58,7 @@ fn refuse_existing(path: &Path, force: bool) -> Result<()> {
 /// left out with a warning; else headers are read, and what is no image is refused.
 fn open(folder: &Path, list: Option<&Path>, skip_unreadable: bool) -> Result<ImageFolder> {
     let allow = if skip_unreadable { Allow::Any } else { Allow::None };
-    let images = ImageFolder::scan_with(folder, &Scan { list: list.map(Path::to_path_buf), allow })?;
+    let images = ImageFolder::scan_with(folder, &Scan { list: list.map(Path::to_path_buf), allow, ..Scan::default() })?;
     Ok(if skip_unreadable { images.decodable()? } else { images })
 }
 

@@ -146,7 +146,7 @@ fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
         return Ok((Box::new(scenes), Parts { list: (0..args.count).collect(), train: None }));
     };
     let allow = if args.skip_unreadable { Allow::Any } else { Allow::None };
-    let scan = |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, allow });
+    let scan = |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, allow, ..Scan::default() });
     let Some(train) = &args.train_list else {
         let folder = scan(args.list.clone())?;
         let list = (0..folder.len()).collect();

@@ -8,6 +8,7 @@ pub(crate) mod data;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod finetune;
+pub(crate) mod labelled;
 pub(crate) mod models;
 pub(crate) mod places;
 pub(crate) mod pretrain;

@@ -47,6 +47,8 @@ pub struct RasterOut<'a> {
 pub enum Samples<'a> {
     /// Bytes.
     U8(&'a [u8]),
+    /// Numbers of 16 bits, such as reflectances.
+    U16(&'a [u16]),
     /// Numbers.
     F32(&'a [f32]),
 }
@@ -61,6 +63,7 @@ pub enum Samples<'a> {
 pub fn write_geotiff(path: &Path, out: &RasterOut<'_>, samples: Samples<'_>) -> Result<()> {
     match samples {
         Samples::U8(samples) => write_rows(path, out, samples),
+        Samples::U16(samples) => write_rows(path, out, samples),
         Samples::F32(samples) => write_rows(path, out, samples),
     }
 }
@@ -71,15 +74,17 @@ fn write_rows<T: RasterSample>(path: &Path, out: &RasterOut<'_>, samples: &[T]) 
     rows.finish()
 }
 
-/// A sample that rasters are written of: `u8` or `f32`.
+/// A sample that rasters are written of: `u8`, `u16` or `f32`.
 pub trait RasterSample: NumericSampleOf {}
 impl RasterSample for u8 {}
+impl RasterSample for u16 {}
 impl RasterSample for f32 {}
 
 mod sealed {
     /// Keeps the writer's own trait out of the crate's interface.
     pub trait Sample: geotiff_writer::NumericSample {}
     impl Sample for u8 {}
+    impl Sample for u16 {}
     impl Sample for f32 {}
 }
 use sealed::Sample as NumericSampleOf;
@@ -184,10 +189,11 @@ impl<T: RasterSample> GeoTiffRows<T> {
 fn builder<T: NumericSample>(out: &RasterOut<'_>, tile: [usize; 2]) -> Result<GeoTiffBuilder> {
     let bytes = size_of::<T>() == 1;
     let samples = out.width.saturating_mul(out.height).saturating_mul(out.bands).saturating_mul(size_of::<T>());
-    let (colours, predictor) = match (bytes, out.bands) {
-        (true, 3 | 4) => (PhotometricInterpretation::Rgb, Predictor::Horizontal),
-        (true, _) => (PhotometricInterpretation::MinIsBlack, Predictor::None),
-        (false, _) => (PhotometricInterpretation::MinIsBlack, Predictor::FloatingPoint),
+    let (colours, predictor) = match (size_of::<T>(), out.bands) {
+        (1, 3 | 4) => (PhotometricInterpretation::Rgb, Predictor::Horizontal),
+        (1, _) => (PhotometricInterpretation::MinIsBlack, Predictor::None),
+        (2, _) => (PhotometricInterpretation::MinIsBlack, Predictor::Horizontal),
+        _ => (PhotometricInterpretation::MinIsBlack, Predictor::FloatingPoint),
     };
     let extra = match (bytes, out.bands) {
         (true, 4) => vec![ExtraSample::UnassociatedAlpha],

@@ -20,9 +20,11 @@ use preco_core::rng::fnv1a64;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{ImageSource, list, readable};
+use super::{BandReader, ImageSource, list, readable};
 use crate::error::{Error, Result};
 
+/// Endings of files with bands.
+const TIFF_EXTENSIONS: [&str; 2] = ["tif", "tiff"];
 /// How many file names an error lists.
 const LISTED: usize = 5;
 
@@ -33,6 +35,8 @@ pub struct Scan {
     pub list: Option<PathBuf>,
     /// How many files that are no readable images are left out, with a warning.
     pub allow: Allow,
+    /// How files with bands are read: with it TIFFs count as images too.
+    pub reader: Option<BandReader>,
 }
 
 /// How many files may be unreadable.
@@ -56,6 +60,7 @@ pub struct ImageFolder {
     files: Vec<File>,
     classes: Vec<String>,
     unreadable: Vec<Unreadable>,
+    reader: Option<BandReader>,
 }
 
 /// A file with an image's name that is no readable image.
@@ -106,19 +111,21 @@ impl ImageFolder {
         let prefix = root::name(root);
         let mut paths = match &scan.list {
             Some(list) => listed(root, prefix.as_deref(), list)?,
-            None => walk(root)?,
+            None => walk(root, scan.reader.is_some())?,
         };
         paths.sort();
         let classes = class_names(root)?;
-        let (files, unreadable) = check(root, paths, &classes, scan.allow)?;
+        let (files, unreadable) = check(root, paths, &classes, scan)?;
         if files.is_empty() {
-            let looked: Vec<String> = IMAGE_EXTENSIONS.iter().map(|extension| format!(".{extension}")).collect();
+            let tiffs: &[&str] = if scan.reader.is_some() { &TIFF_EXTENSIONS } else { &[] };
+            let looked: Vec<String> =
+                IMAGE_EXTENSIONS.iter().chain(tiffs).map(|extension| format!(".{extension}")).collect();
             return Err(Error::data(
                 scan.list.as_deref().unwrap_or(root),
                 format!("found 0 images in {}; looked for {}", root.display(), looked.join(" ")),
             ));
         }
-        Ok(Self { root: root.clone(), prefix, files, classes, unreadable })
+        Ok(Self { root: root.clone(), prefix, files, classes, unreadable, reader: scan.reader.clone() })
     }
 
     /// The folder that names are relative to: the one that was asked for, or the only folder in it.
@@ -132,6 +139,11 @@ impl ImageFolder {
     /// Where `index` is out of range.
     pub fn path(&self, index: usize) -> PathBuf {
         self.root.join(&self.files[index].path)
+    }
+
+    /// The same files, read otherwise.
+    pub fn with(self, reader: BandReader) -> Self {
+        Self { reader: Some(reader), ..self }
     }
 
     /// The size of the image at `index`, as its header says.
@@ -174,7 +186,10 @@ impl ImageSource for ImageFolder {
     }
 
     fn image(&self, index: usize) -> Result<Image8> {
-        Ok(decode(&self.path(index))?)
+        match &self.reader {
+            Some(reader) => reader.read(&self.path(index)),
+            None => Ok(decode(&self.path(index))?),
+        }
     }
 
     fn label(&self, index: usize) -> Option<usize> {
@@ -203,8 +218,8 @@ impl ImageSource for ImageFolder {
     }
 }
 
-/// The relative paths of all image files below `root`.
-fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+/// The relative paths of all image files below `root`, with TIFFs or without.
+fn walk(root: &Path, tiffs: bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut open = vec![PathBuf::new()];
@@ -220,7 +235,7 @@ fn walk(root: &Path) -> Result<Vec<PathBuf>> {
             // What a broken link points to is no folder; if it has an image's name, the header check reports it.
             if fs::metadata(root.join(&relative)).is_ok_and(|metadata| metadata.is_dir()) {
                 inner.push(relative);
-            } else if is_image_name(&relative) {
+            } else if is_image_name(&relative, tiffs) {
                 found.push(relative);
             }
         }
@@ -245,9 +260,11 @@ fn entries(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-fn is_image_name(path: &Path) -> bool {
+fn is_image_name(path: &Path, tiffs: bool) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| IMAGE_EXTENSIONS.contains(&extension.as_str()))
+    extension.is_some_and(|extension| {
+        IMAGE_EXTENSIONS.contains(&extension.as_str()) || tiffs && TIFF_EXTENSIONS.contains(&extension.as_str())
+    })
 }
 
 /// The relative paths that the text file `list` names, all of which exist.
@@ -281,7 +298,7 @@ fn class_names(root: &Path) -> Result<Vec<String>> {
 }
 
 /// Reads the headers of `paths`: the images, and what is none.
-fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> Result<(Vec<File>, Vec<Unreadable>)> {
+fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], scan: &Scan) -> Result<(Vec<File>, Vec<Unreadable>)> {
     let total = paths.len();
     let header = |path: &PathBuf| {
         let path = root.join(path);
@@ -289,7 +306,10 @@ fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> 
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(format!("{} is no regular file", path.display()));
         }
-        probe(&path).map_err(|error| error.to_string())
+        match &scan.reader {
+            Some(reader) => reader.probe(&path).map_err(|error| error.to_string()),
+            None => probe(&path).map_err(|error| error.to_string()),
+        }
     };
     let headers: Vec<_> = paths.par_iter().map(header).collect();
     let mut files = Vec::with_capacity(total);
@@ -306,7 +326,7 @@ fn check(root: &Path, paths: Vec<PathBuf>, classes: &[String], allow: Allow) -> 
     if unreadable.is_empty() {
         return Ok((files, unreadable));
     }
-    match allow {
+    match scan.allow {
         Allow::None => {
             let (count, few) = (unreadable.len(), first_few(&reasons(&unreadable), "\n  "));
             let reason = format!(

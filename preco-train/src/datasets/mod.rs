@@ -1,5 +1,7 @@
 //! Data sets, and how their images reach a training step.
 
+mod bands;
+pub mod bigearthnet;
 mod folder;
 mod fraction;
 pub mod layouts;
@@ -11,10 +13,12 @@ pub mod split;
 mod statistics;
 mod subset;
 mod survey;
+mod table;
 
 use preco_core::imagery::Image8;
 use preco_core::rng::fnv1a64;
 
+pub use bands::{BandReader, EUROSAT, SENTINEL2, levels_around, levels_of};
 pub(crate) use folder::first_few;
 pub use folder::{Allow, ImageFolder, Scan, Unreadable};
 pub use fraction::label_fraction;
@@ -24,6 +28,7 @@ pub use readable::readable;
 pub use statistics::mean_std;
 pub use subset::Subset;
 pub use survey::{ClassCount, Depth, Range, Survey, survey};
+pub use table::LabelTable;
 
 use crate::error::{Error, Result};
 use crate::sample::{Sample, Supervision};

@@ -50,7 +50,7 @@ pub(crate) fn execute(args: &Args) -> Result<Info> {
         let is_free = !sheet.exists() || (*force && sheet.is_file());
         ensure!(is_free, "--sheet {}: exists; choose another, or replace a file with --force", sheet.display());
     }
-    let images = ImageFolder::scan_with(folder, &Scan { list: None, allow: Allow::Any })?;
+    let images = ImageFolder::scan_with(folder, &Scan { list: None, allow: Allow::Any, ..Scan::default() })?;
     let survey = survey(&images, if *decode { Depth::Pixels } else { Depth::Headers });
     if let Some(sheet) = sheet {
         write_png(&sheet::draw(&images), sheet)?;

@@ -107,7 +107,7 @@ pub(crate) struct Args {
     /// Forward passes per update [default: 1]
     #[arg(long, value_name = "K", help_heading = "Training")]
     pub accumulate: Option<usize>,
-    /// Highest learning rate, as used [default: 0.001; 0.01 with --freeze-backbone]
+    /// Highest learning rate, as used [default: 0.002; 0.1 with --freeze-backbone]
     #[arg(long, help_heading = "Training")]
     pub lr: Option<f64>,
     /// Learning rate at the end [default: 0.00001]

@@ -108,5 +108,8 @@ fn left_out<'a>(scans: impl Iterator<Item = &'a ImageFolder>, most: usize) -> Re
 }
 
 fn scan(root: &Path, list: Option<&Path>, most: usize) -> Result<ImageFolder> {
-    Ok(ImageFolder::scan_with(root, &Scan { list: list.map(PathBuf::from), allow: Allow::Most(most) })?)
+    Ok(ImageFolder::scan_with(
+        root,
+        &Scan { list: list.map(PathBuf::from), allow: Allow::Most(most), ..Scan::default() },
+    )?)
 }

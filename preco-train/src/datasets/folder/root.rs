@@ -22,7 +22,7 @@ pub(super) fn enter(root: &Path) -> Result<PathBuf> {
             if only.replace(path).is_some() {
                 return Ok(root.into());
             }
-        } else if is_image_name(&path) {
+        } else if is_image_name(&path, true) {
             return Ok(root.into());
         }
     }
