@@ -6,7 +6,7 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
 use crate::commands::{
-    bench, change, cluster, config, data, embed, evaluate, finetune, models, pretrain, scenes, search,
+    bench, change, cluster, config, data, embed, evaluate, finetune, knn, models, predict, pretrain, scenes, search,
 };
 use crate::device::Device;
 use crate::output;
@@ -40,7 +40,12 @@ enum Command {
     Cluster(cluster::Args),
     /// Map the change between two dates of one place
     Change(Box<change::Args>),
-    /// Measure a pre-trained model: reconstruction and nearest neighbours
+    /// Label images, or the tiles of scenes, with a fine-tuned model
+    #[command(allow_negative_numbers = true)]
+    Predict(Box<predict::Args>),
+    /// Measure frozen features by their nearest neighbours
+    Knn(knn::Args),
+    /// Measure a model: a fine-tuned one by its labels, a pre-trained one by reconstruction and neighbours
     Evaluate(evaluate::Args),
     /// Show or check the settings of a run
     #[command(subcommand)]
@@ -154,6 +159,8 @@ impl Cli {
             Command::Search(args) => output::print(&search::execute(&args, &processor)?, self.json),
             Command::Cluster(args) => output::print(&cluster::execute(&args)?, self.json),
             Command::Change(args) => output::print(&change::execute(&args, &processor)?, self.json),
+            Command::Predict(args) => output::print(&predict::execute(&args, &processor)?, self.json),
+            Command::Knn(args) => output::print(&knn::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Encode(args)) => output::print(&bench::encode(&args, &processor)?, self.json),

@@ -10,34 +10,11 @@ use preco_zoo::embeddings::Embeddings;
 use serde::Serialize;
 use serde_json::json;
 
-use super::places::{TileRaster, check_ending, write_geojson};
+use super::places::{COLOURS, TileRaster, check_ending, colour_text, write_geojson};
 use crate::hub::Hub;
 use crate::output::Report;
 use crate::outputs::Outputs;
 
-/// Colours of groups, as far apart as twenty can be (Kelly 1965, without black and white); further groups begin again.
-const COLOURS: [[u8; 3]; 20] = [
-    [255, 179, 0],
-    [128, 62, 117],
-    [255, 104, 0],
-    [166, 189, 215],
-    [193, 0, 32],
-    [206, 162, 98],
-    [129, 112, 102],
-    [0, 125, 52],
-    [246, 118, 142],
-    [0, 83, 138],
-    [255, 122, 92],
-    [83, 55, 122],
-    [255, 142, 0],
-    [179, 40, 81],
-    [244, 200, 0],
-    [127, 24, 13],
-    [147, 170, 0],
-    [89, 51, 21],
-    [241, 58, 19],
-    [35, 44, 22],
-];
 /// Groups that a map of bytes can show: 0 is no data.
 const MOST: usize = 255;
 
@@ -111,10 +88,11 @@ pub(crate) fn execute(args: &Args) -> Result<Groups> {
         write_geotiff(path, &raster.out(Some(0.0), Some(&palette)), Samples::U8(&classes))?;
     }
     if let Some(path) = &args.geojson {
-        let told = file.tiles.iter().zip(&groups.labels).map(|(tile, &label)| {
-            let [red, green, blue] = COLOURS[label as usize % COLOURS.len()];
-            (tile, json!({ "group": label + 1, "fill": format!("#{red:02x}{green:02x}{blue:02x}") }))
-        });
+        let told = file
+            .tiles
+            .iter()
+            .zip(&groups.labels)
+            .map(|(tile, &label)| (tile, json!({ "group": label + 1, "fill": colour_text(label as usize) })));
         write_geojson(path, told).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(Groups {

@@ -1,4 +1,7 @@
-//! `evaluate`: what a pre-trained model can do, beside peers that learnt nothing.
+//! `evaluate`: what a fine-tuned model's labels are worth, and what a pre-trained one can do beside peers that learnt
+//! nothing.
+
+mod labels;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -25,7 +28,7 @@ use crate::output::{Report, note};
 /// The seed of generated scenes to measure on: none that a run trains on.
 const SCENE_SEED: u64 = 0x5eed_0000_0000_0001;
 
-/// Measure a pre-trained model: reconstruction and nearest neighbours
+/// Measure a model: a fine-tuned one by its labels, a pre-trained one by reconstruction and neighbours
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder or name of the model
@@ -40,7 +43,10 @@ pub(crate) struct Args {
     /// Likewise, the neighbours; without it a random fifth is asked about
     #[arg(long, value_name = "FILE", requires = "list")]
     train_list: Option<PathBuf>,
-    /// Images to measure at most
+    /// CSV or JSON lines of paths and labels, for a fine-tuned model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "train_list"])]
+    labels: Option<PathBuf>,
+    /// Images to measure at most, of a pre-trained model
     #[arg(long, value_name = "N", default_value_t = 1000)]
     count: usize,
     /// Seed of masks, split and random weights
@@ -55,7 +61,17 @@ pub(crate) struct Args {
 
 /// What was measured.
 #[derive(Debug, Serialize)]
-pub(crate) struct Evaluation {
+#[serde(untagged)]
+pub(crate) enum Evaluation {
+    /// Of a fine-tuned model.
+    Labels(Box<labels::Measured>),
+    /// Of a pre-trained one.
+    Pretrained(Pretrained),
+}
+
+/// What a pre-trained model can do.
+#[derive(Debug, Serialize)]
+pub(crate) struct Pretrained {
     model: String,
     data: String,
     /// Absent where the model is an encoder alone.
@@ -68,6 +84,10 @@ pub(crate) struct Evaluation {
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> {
     ensure!(args.count > 0, "--count 0 measures nothing; give at least 1");
     let folder = args.hub.fetch(&args.model)?;
+    if folder.spec().labelling.is_some() {
+        return Ok(Evaluation::Labels(Box::new(labels::execute(args, &folder, processor)?)));
+    }
+    ensure!(args.labels.is_none(), "--labels is about fine-tuned models, {} is none", folder.spec().name);
     let model = Model::load(&folder)?;
     let preprocess = folder.preprocess();
     let side_px = preprocess.size[0].max(preprocess.size[1]);
@@ -103,7 +123,7 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
             probe(encoder, layout, &*backend.parameters(params), backend, source, &split, preprocess, seed)
         })?)
     };
-    Ok(Evaluation { model: folder.spec().name.clone(), data, inpainting, neighbours })
+    Ok(Evaluation::Pretrained(Pretrained { model: folder.spec().name.clone(), data, inpainting, neighbours }))
 }
 
 /// What is measured: with its decoder, where it has one.
@@ -196,6 +216,15 @@ fn describe(args: &Args, count: usize, side_px: usize) -> String {
 }
 
 impl Report for Evaluation {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Labels(measured) => measured.text(out),
+            Self::Pretrained(measured) => measured.text(out),
+        }
+    }
+}
+
+impl Pretrained {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(Inpainting { images, masked, fillings }) = &self.inpainting {
             writeln!(

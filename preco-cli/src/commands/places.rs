@@ -12,6 +12,35 @@ use serde_json::{Map, Value, json};
 
 use super::embed::open;
 
+/// Colours of groups and classes, as far apart as twenty can be (Kelly 1965, without black and white); further ones begin again.
+pub(crate) const COLOURS: [[u8; 3]; 20] = [
+    [255, 179, 0],
+    [128, 62, 117],
+    [255, 104, 0],
+    [166, 189, 215],
+    [193, 0, 32],
+    [206, 162, 98],
+    [129, 112, 102],
+    [0, 125, 52],
+    [246, 118, 142],
+    [0, 83, 138],
+    [255, 122, 92],
+    [83, 55, 122],
+    [255, 142, 0],
+    [179, 40, 81],
+    [244, 200, 0],
+    [127, 24, 13],
+    [147, 170, 0],
+    [89, 51, 21],
+    [241, 58, 19],
+    [35, 44, 22],
+];
+/// A group's colour as web pages write it.
+pub(crate) fn colour_text(group: usize) -> String {
+    let [red, green, blue] = COLOURS[group % COLOURS.len()];
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
 /// The raster of the tiles of one scene: a pixel for each.
 pub(crate) struct TileRaster {
     pub(crate) width: usize,
@@ -109,4 +138,11 @@ pub(crate) fn check_ending(flag: &str, path: &Path, endings: &[&str]) -> Result<
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     ensure!(endings.contains(&ending), "{flag} {} must end in .{}", path.display(), endings.join(" or ."));
     Ok(())
+}
+
+/// [`check_ending`] of what was asked for.
+pub(crate) fn check_endings(flags: &[(&str, &Option<std::path::PathBuf>, &[&str])]) -> Result<()> {
+    flags
+        .iter()
+        .try_for_each(|(flag, path, endings)| path.as_ref().map_or(Ok(()), |path| check_ending(flag, path, endings)))
 }

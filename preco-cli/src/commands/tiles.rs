@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::Result;
-use preco_core::predict::{Output, SceneTile, Work, run};
-use preco_zoo::Encoder;
+use preco_core::predict::{Encoder, Output, SceneTile, Work, run};
 
 /// Threads that read while the encoder works, at least.
 const READERS: usize = 2;

@@ -108,13 +108,15 @@ pub fn probe<B: Backend>(
     standardise(&mut train_colours, &mut test_colours);
     let labels = |indices: &[usize]| -> Vec<usize> { indices.iter().filter_map(|&at| source.label(at)).collect() };
     let (train, test) = (labels(&split.train), labels(&split.test));
+    let classes = source.classes().len();
+    let known: Vec<Vec<usize>> = train.iter().map(|&class| vec![class]).collect();
     Ok(Probe {
-        classes: source.classes().len(),
+        classes,
         train: train.len(),
         test: test.len(),
-        model: Knn::new(&train_model, &train, length).accuracy(&test_model, &test),
-        random: Knn::new(&train_random, &train, length).accuracy(&test_random, &test),
-        colours: Knn::new(&train_colours, &train, COLOURS).accuracy(&test_colours, &test),
+        model: Knn::new(&train_model, &known, classes, length).accuracy(&test_model, &test),
+        random: Knn::new(&train_random, &known, classes, length).accuracy(&test_random, &test),
+        colours: Knn::new(&train_colours, &known, classes, COLOURS).accuracy(&test_colours, &test),
     })
 }
 

@@ -26,6 +26,8 @@ use report::Embedded;
 use shard::Shard;
 
 pub(crate) use inputs::{expand, open};
+pub(crate) use plan::Plan;
+pub(crate) use progress::Display;
 
 /// Turn images and scenes into embeddings
 #[derive(Clone, Debug, clap::Args)]
@@ -86,7 +88,7 @@ pub(crate) struct Cut {
 
 impl Cut {
     /// The share of a tile's pixels that must hold data; of vectors if nothing is said, half of them.
-    fn least_valid(&self) -> f64 {
+    pub(crate) fn least_valid(&self) -> f64 {
         self.min_valid.unwrap_or(0.5)
     }
 }

@@ -18,15 +18,15 @@ use crate::output::note;
 const OPEN: usize = 4;
 
 /// An input and its tiles.
-pub(super) struct Input {
+pub(crate) struct Input {
     /// As the user named it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// How it is cut.
-    pub(super) grid: Grid,
+    pub(crate) grid: Grid,
     /// True where it is one tile of whatever size.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// What changes when the file does, as far as its source can tell.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// Its length in bytes.
     len: u64,
     /// What it is; nothing for an image, of which all is known.
@@ -36,11 +36,11 @@ pub(super) struct Input {
 }
 
 /// All inputs.
-pub(super) struct Plan {
-    pub(super) inputs: Vec<Input>,
+pub(crate) struct Plan {
+    pub(crate) inputs: Vec<Input>,
     /// Why inputs were left out.
-    pub(super) skipped: Vec<String>,
-    pub(super) tiles: u64,
+    pub(crate) skipped: Vec<String>,
+    pub(crate) tiles: u64,
     preprocess: Preprocess,
     values: Values,
     settings: Settings,
@@ -51,7 +51,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Looks at each input's size.
-    pub(super) fn new(
+    pub(crate) fn new(
         names: Vec<String>,
         preprocess: &Preprocess,
         cut: &Cut,
@@ -112,7 +112,7 @@ impl Plan {
     }
 
     /// An input's scene; those used last stay open.
-    pub(super) fn scene(&self, at: usize) -> preco_core::error::Result<Arc<Scene>> {
+    pub(crate) fn scene(&self, at: usize) -> preco_core::error::Result<Arc<Scene>> {
         let open = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Held while opening: of several readers one computes the scene's percentiles.
         let mut scenes = open();
@@ -132,19 +132,19 @@ impl Plan {
     }
 
     /// The bands that the model sees.
-    pub(super) fn bands(&self) -> &[String] {
+    pub(crate) fn bands(&self) -> &[String] {
         &self.preprocess.bands
     }
 
     /// By what runs of the same inputs are known, wherever their files lie in time.
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let told =
             self.inputs.iter().map(|i| format!("{}\n{}x{}\n{}\n", shown(&i.name), i.grid.width, i.grid.height, i.len));
         format!("{:016x}", fnv1a64(&told.collect::<String>()))
     }
 
     /// The colours of tile `id`. One that cannot be read holds no data, where such are to be left out.
-    pub(super) fn tile(&self, id: u64) -> preco_core::error::Result<SceneTile> {
+    pub(crate) fn tile(&self, id: u64) -> preco_core::error::Result<SceneTile> {
         let (input, at) = self.of(id);
         let read = || {
             let scene = self.scene(input)?;
@@ -165,17 +165,17 @@ impl Plan {
     }
 
     /// True where what cannot be read is left out.
-    pub(super) fn skips_unreadable(&self) -> bool {
+    pub(crate) fn skips_unreadable(&self) -> bool {
         self.values.skip_unreadable
     }
 
     /// Tiles that could not be read.
-    pub(super) fn unreadable(&self) -> u64 {
+    pub(crate) fn unreadable(&self) -> u64 {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// What the file says of tile `id`.
-    pub(super) fn describe(&self, id: u64, valid: f64) -> Tile {
+    pub(crate) fn describe(&self, id: u64, valid: f64) -> Tile {
         let (at, tile) = self.of(id);
         let Input { name, grid, known, is_whole, .. } = &self.inputs[at];
         let image = || Box::new(ImageRaster::describe(name, grid.width, grid.height));

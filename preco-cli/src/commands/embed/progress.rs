@@ -12,7 +12,7 @@ use crate::progress::duration;
 const EVERY: [Duration; 2] = [Duration::from_secs(5), Duration::from_millis(100)];
 
 /// Tiles that are done, of how many, and how fast.
-pub(super) struct Display {
+pub(crate) struct Display {
     bar: Option<ProgressBar>,
     total: u64,
     done: u64,
@@ -23,7 +23,7 @@ pub(super) struct Display {
 
 impl Display {
     /// `before` of `total` tiles were done by an earlier run.
-    pub(super) fn new(total: u64, before: u64) -> Self {
+    pub(crate) fn new(total: u64, before: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
             ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -36,7 +36,7 @@ impl Display {
     }
 
     /// A tile more.
-    pub(super) fn tile(&mut self) {
+    pub(crate) fn tile(&mut self) {
         self.done += 1;
         if self.shown.elapsed() < EVERY[usize::from(self.bar.is_some())] {
             return;

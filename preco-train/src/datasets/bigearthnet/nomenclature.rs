@@ -89,9 +89,9 @@ mod tests {
     fn every_class_comes_from_another_nomenclature_or_is_dropped() {
         let dropped = CORINE.iter().filter(|(_, class)| class.is_none()).count();
         assert_eq!(dropped, 11);
-        for class in 0..CLASSES.len() {
-            assert!(CORINE.iter().any(|(_, to)| *to == Some(class)), "{} comes from nothing", CLASSES[class]);
-            assert_eq!(class_of(CLASSES[class]), Some(Some(class)));
+        for (class, name) in CLASSES.iter().enumerate() {
+            assert!(CORINE.iter().any(|(_, to)| *to == Some(class)), "{name} comes from nothing");
+            assert_eq!(class_of(name), Some(Some(class)));
         }
         assert_eq!(class_of("Transitional woodland/shrub"), class_of("Transitional woodland, shrub"));
         assert_eq!(
