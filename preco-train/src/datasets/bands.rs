@@ -122,10 +122,10 @@ impl Moments {
     }
 }
 
-/// Two deviations on either side of each band's mean (SeCo's rule), from 0 at least.
+/// Two deviations on either side of each band's mean: SeCo's rule, by which black may be a value that no pixel has.
 pub fn levels_around(means: &[f64], deviations: &[f64]) -> Levels {
     let ends = |sign: f64| means.iter().zip(deviations).map(move |(mean, sd)| mean + sign * DEVIATIONS * sd);
-    let low: Vec<f64> = ends(-1.0).map(|low| low.max(0.0)).collect();
+    let low: Vec<f64> = ends(-1.0).collect();
     // A band of one value: black.
     let high = ends(1.0).zip(&low).map(|(high, low)| high.max(low + 1.0)).collect();
     Levels { low, high, to: [0.0, 255.0] }

@@ -44,10 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", value_delimiter = ',', help_heading = "Data")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<PathBuf>,
-    /// Bands to learn from: names, or numbers from 1; all for every band [default: red,green,blue]
+    /// Bands to learn from: names, or numbers from 1; all for every band. Files of 13 bands without names are in EuroSAT's order [default: the model's]
     #[arg(long, value_name = "BANDS", help_heading = "Data")]
     pub bands: Option<String>,
-    /// Stored values of more than eight bits that become black and white: LOW,HIGH, sentinel2, or 2sd (two deviations around each band's mean over the training images) [default: 2sd]
+    /// Stored values of more than eight bits that become black and white: LOW,HIGH, sentinel2, or 2sd (two deviations around each band's mean, over the images of --list or all) [default: 2sd]
     #[arg(long, value_name = "HOW", allow_hyphen_values = true, help_heading = "Data")]
     pub stretch: Option<String>,
     /// Leave out files that are no readable images, however many

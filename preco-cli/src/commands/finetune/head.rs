@@ -1,20 +1,13 @@
 //! The parameters that fine-tuning starts from: a model's encoder at the run's size and bands, and a head.
 
 use anyhow::{Result, ensure};
-use preco_core::backbones::swin::{Swin, SwinConfig, TableResize, adapt_bands, transfer};
+use preco_core::backbones::swin::{Swin, TableResize, adapt_bands, transfer};
 use preco_core::heads::ImageClassifier;
 use preco_core::nn::params::Layout;
 use preco_train::tasks::classify::Classify;
 use preco_zoo::ModelFolder;
 
 use super::plan::Start;
-
-/// Parameters of an encoder.
-pub(super) fn encoder_length(config: &SwinConfig) -> Result<usize> {
-    let mut layout = Layout::default();
-    Swin::new(config, &mut layout)?;
-    Ok(layout.len())
-}
 
 /// The start's encoder and head over fresh parameters.
 pub(super) fn parameters(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use preco_core::backbones::swin::{SwinConfig, adapt_bands};
+use preco_core::backbones::swin::{Adapted, SwinConfig};
 use preco_core::imagery::Normalise;
 use preco_core::spec::{Labelling, Preprocess};
 use preco_train::augment::Mix;
@@ -137,10 +137,7 @@ impl Plan {
                 start.name()
             );
             if let Start::Model(_) = start {
-                // The rule alone, of no weights: head.rs applies it to those of the model.
-                let layout_values = crate::commands::finetune::head::encoder_length(start.encoder())?;
-                let none = vec![0.0; layout_values];
-                adapted = Some(adapt_bands(&none, start.encoder(), &preprocess.bands, &data.bands)?.2);
+                adapted = Some(Adapted::of(&preprocess.bands, &data.bands)?);
             }
             encoder.bands = data.bands.len();
             let statistics = |values: &[f32]| {

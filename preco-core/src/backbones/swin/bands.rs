@@ -53,11 +53,9 @@ pub fn adapt_bands(
             config.bands
         )));
     }
-    if let Some(twice) = to.iter().enumerate().find_map(|(at, band)| to[..at].contains(band).then_some(band)) {
-        return Err(Error::config(format!("band {twice} is named twice")));
-    }
+    let adapted = Adapted::of(from, to)?;
     let place = |band: &String| from.iter().position(|old| old == band);
-    let scale = from.len() as f64 / to.len() as f64;
+    let scale = adapted.scale;
     let mut values = vec![0.0; target.len()];
     for segment in target.segments() {
         let Some(own) = source.get(&segment.name) else {
@@ -80,8 +78,24 @@ pub fn adapt_bands(
             }
         }
     }
-    let (copied, averaged) = to.iter().cloned().partition(|band| place(band).is_some());
-    Ok((values, wanted, Adapted { from: from.to_vec(), copied, averaged, scale }))
+    Ok((values, wanted, adapted))
+}
+
+impl Adapted {
+    /// What becomes of the bands `from` where `to` are wanted, whatever the weights.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no band, or one is named twice.
+    pub fn of(from: &[String], to: &[String]) -> Result<Self> {
+        if from.is_empty() || to.is_empty() {
+            return Err(Error::config("a patch embedding needs a band at least"));
+        }
+        if let Some(twice) = to.iter().enumerate().find_map(|(at, band)| to[..at].contains(band).then_some(band)) {
+            return Err(Error::config(format!("band {twice} is named twice")));
+        }
+        let (copied, averaged) = to.iter().cloned().partition(|band| from.contains(band));
+        Ok(Self { from: from.to_vec(), copied, averaged, scale: from.len() as f64 / to.len() as f64 })
+    }
 }
 
 #[cfg(test)]

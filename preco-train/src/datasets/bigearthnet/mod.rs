@@ -2,7 +2,8 @@
 //! 2407.03653): a folder for each patch, a file for each band, 120, 60 or 20 pixels a side.
 //!
 //! Version 1 has the labels beside the bands (`PATCH_labels_metadata.json`, 43 classes, mapped to 19); version 2 has them
-//! in `metadata.parquet` at the root (19 classes). A patch none of whose labels is among the 19 is dropped, and counted.
+//! in `metadata.parquet` at the root (19 classes), which leaves out patches with snow and clouds. A patch that is not in
+//! it, or none of whose labels is among the 19, is dropped, and counted.
 //! Bands are brought to the largest side among the wanted ones (bilinear).
 
 mod look_alike;
@@ -107,7 +108,10 @@ impl BigEarthNet {
             };
             let texts = match texts {
                 Some(texts) => texts,
-                None if table.is_some() => return Err(Error::data(&place, format!("has no row for {name}"))),
+                None if table.is_some() => {
+                    dropped += 1;
+                    continue;
+                }
                 None => beside(&place)?,
             };
             let mut labels = Vec::new();
@@ -141,7 +145,7 @@ impl BigEarthNet {
         Ok(Self { patches, classes, bands: bands.to_vec(), levels, dropped, left_out })
     }
 
-    /// Patches without a label among the 19 classes.
+    /// Patches without a label among the 19 classes, or without a row in the table.
     pub fn dropped(&self) -> usize {
         self.dropped
     }
