@@ -170,6 +170,25 @@ fn neighbours_are_measured_with_and_without_weights() {
 }
 
 #[test]
+fn the_files_of_the_papers_tables_are_understood() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let configs = preco_tests::folder::workspace().join("configs");
+    let mut files = 0;
+    for table in ["table1-eurosat", "table2-bigearthnet", "table3-bigearthnet-10"] {
+        for file in std::fs::read_dir(configs.join(table)).expect("configs") {
+            let path = file.expect("file").path();
+            let kind = if table == "table1-eurosat" { "classify" } else { "multilabel" };
+            // Everything but the data, or the run that it starts from, is there.
+            let told = preco(root.path(), &format!("finetune {kind} --config {}", path.display()));
+            let (text, missing) = (&told.stderr, ["--data DIR is missing", "runs/swin-b-"]);
+            assert!(missing.iter().any(|missing| text.contains(missing)), "{}: {text}", path.display());
+            files += 1;
+        }
+    }
+    assert_eq!(files, 9);
+}
+
+#[test]
 fn what_cannot_be_learnt_is_refused_with_the_reason() {
     let root = tempfile::tempdir().expect("temporary folder");
     let folder = root.path();

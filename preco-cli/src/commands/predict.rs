@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use preco_core::files::write_atomic;
 use preco_core::geo::{RasterOut, Samples, write_geotiff};
 use preco_core::predict::{Labeller, Output, Tile};
@@ -121,6 +121,11 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
     };
     tiles.through(&labeller, |inputs| labeller.probabilities(inputs), take)?;
     drop(display);
+    ensure!(
+        !labelled.is_empty(),
+        "nothing is labelled: of each of {skipped} images and tiles less than {} % hold data (--min-valid)",
+        100.0 * least_valid
+    );
     let lines = || labelled.iter().map(|found| line(&labeller, found));
     let mut written = Vec::new();
     if let Some(path) = &args.out {
@@ -224,9 +229,6 @@ fn write_map(path: &std::path::Path, labeller: &Labeller, plan: &Plan, labelled:
             write_geotiff(path, &out, Samples::F32(&map))?;
         }
     }
-    if labelled.is_empty() {
-        bail!("no tile holds enough data; see --min-valid");
-    }
     Ok(())
 }
 
@@ -236,7 +238,11 @@ impl Report for Predicted {
         let (inputs, labelled) = (self.inputs, self.labelled);
         writeln!(out, "{labelled} of {inputs} input{} labelled by {} in {:.1} s", s(inputs), self.model, self.seconds)?;
         if self.skipped > 0 {
-            writeln!(out, "{} skipped for want of data", self.skipped)?;
+            writeln!(
+                out,
+                "{} skipped: too little of them lies in the scene and holds data (--min-valid)",
+                self.skipped
+            )?;
         }
         let mut counts: Vec<(&String, &usize)> = self.counts.iter().collect();
         counts.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));

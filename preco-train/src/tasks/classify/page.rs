@@ -35,6 +35,13 @@ pub(super) fn html(about: &About<'_>, steps: &[StepReport], evaluations: &[Evalu
     let labels = &about.config.labels;
     let mut facts = run_facts(about.images, about.parameters, steps, evaluations);
     facts.push(("program".to_owned(), concat!("preco ", env!("CARGO_PKG_VERSION")).to_owned()));
+    let kind = match about.config.labelling {
+        Labelling::Single => "classify",
+        Labelling::Multi => "multilabel",
+    };
+    facts.push(("command".to_owned(), format!("preco-cli finetune {kind} --config run.toml --out ANOTHER")));
+    let held_out = about.shown.map_or(0, |(images, _)| images.len());
+    facts.push(("split".to_owned(), format!("split.tsv: {} learnt from, {held_out} held out", about.images)));
     facts.push(("learns".to_owned(), if about.config.frozen { "the head alone" } else { "everything" }.to_owned()));
     let (mut tables, mut grids, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(figures) = about.figures {
