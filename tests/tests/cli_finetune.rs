@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use preco_core::imagery::raster::open_file;
-use preco_core::imagery::write_png;
+use preco_core::imagery::{crop, write_png};
 use preco_core::spec::{Labelling, ModelSpec, Preprocess};
 use preco_tests::binary::{preco, start};
 use preco_tests::land::{AFFINE, colours, result, write_scene};
@@ -161,6 +161,8 @@ fn neighbours_are_measured_with_and_without_weights() {
     let root = tempfile::tempdir().expect("temporary folder");
     let folder = root.path();
     class_folders(&folder.join("land"), 6);
+    // Images may differ in size and shape.
+    write_png(&crop(&colours(4), 0, 0, 40, 90).expect("crop"), &folder.join("land/forest/odd.png")).expect("png");
     preco(folder, "data split land --out split --fractions 0.6,0.2,0.2").succeeded();
     let found = result(folder, "knn preco-swin-pico --data land --split split --part test");
     assert_eq!(found["classes"], json!(8));
@@ -243,7 +245,9 @@ fn what_cannot_be_learnt_is_refused_with_the_reason() {
         })
         .collect();
     std::fs::write(folder.join("val.txt"), list).expect("write");
+    std::fs::create_dir(folder.join("land/glacier")).expect("an empty class");
     let done =
         preco(folder, &format!("finetune classify --data land --val-list val.txt {short} --out told")).succeeded();
+    assert!(done.stderr.contains("no image to learn from, so never found: glacier"), "{}", done.stderr);
     assert!(done.stderr.contains("no held-out image, so without figures: crops"), "{}", done.stderr);
 }

@@ -75,6 +75,64 @@ fn lists_choose_and_leave_out_and_what_is_wrong_is_named() {
     );
 }
 
+/// Version 2's table, as pandas writes it: a list of texts in a column of its own.
+fn write_metadata(path: &Path, rows: &[(&str, &[&str])]) {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    let schema = "message schema {
+        OPTIONAL BYTE_ARRAY patch_id (STRING);
+        OPTIONAL GROUP labels (LIST) { REPEATED GROUP list { OPTIONAL BYTE_ARRAY element (STRING); } }
+        OPTIONAL BYTE_ARRAY split (STRING);
+    }";
+    let schema = Arc::new(parse_message_type(schema).expect("schema"));
+    let file = std::fs::File::create(path).expect("create");
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::default())).expect("writer");
+    let mut group = writer.next_row_group().expect("group");
+    let bytes = |text: &str| ByteArray::from(text);
+    let labels: Vec<ByteArray> = rows.iter().flat_map(|(_, labels)| labels.iter().map(|label| bytes(label))).collect();
+    // Each list begins a record; what goes on repeats.
+    let repeats: Vec<i16> = rows.iter().flat_map(|(_, labels)| (0..labels.len()).map(|at| i16::from(at > 0))).collect();
+    let columns: [(Vec<ByteArray>, Vec<i16>, Option<Vec<i16>>); 3] = [
+        (rows.iter().map(|(name, _)| bytes(name)).collect(), vec![1; rows.len()], None),
+        (labels.clone(), vec![3; labels.len()], Some(repeats)),
+        (vec![bytes("train"); rows.len()], vec![1; rows.len()], None),
+    ];
+    for (values, defined, repeated) in columns {
+        let mut column = group.next_column().expect("column").expect("three");
+        let typed = column.typed::<ByteArrayType>();
+        typed.write_batch(&values, Some(&defined), repeated.as_deref()).expect("values");
+        column.close().expect("close");
+    }
+    group.close().expect("close");
+    writer.close().expect("close");
+}
+
+#[test]
+fn version_two_has_its_labels_in_one_table() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let scene = root.path().join("BigEarthNet-S2/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP");
+    let names = write_look_alike(&scene, 4, 9).expect("patches");
+    for name in &names {
+        std::fs::remove_file(scene.join(name).join(format!("{name}{LABELS}"))).expect("version 2 has none");
+    }
+    let rows: [(&str, &[&str]); 3] =
+        [(&names[0], &["Arable land", "Pastures"]), (&names[2], &["Marine waters"]), ("S2A_elsewhere", &["Pastures"])];
+    write_metadata(&root.path().join(METADATA), &rows);
+    assert!(BigEarthNet::is_at(root.path()));
+    let set = open(root.path(), &Choice::default(), &rgb()).expect("open");
+    // Two patches have no row: snow, clouds.
+    assert_eq!((set.len(), set.dropped()), (2, 2));
+    assert_eq!((set.labels(0), set.labels(1)), (Some(vec![2, 4]), Some(vec![18])));
+    std::fs::write(root.path().join(METADATA), "no table").expect("write");
+    let error = open(root.path(), &Choice::default(), &rgb()).expect_err("no table").to_string();
+    assert!(error.contains("metadata.parquet") && error.contains("is no Parquet file"), "{error}");
+}
+
 #[test]
 fn the_real_patches_are_read_and_mapped() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/bigearthnet");
