@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::finetune;
 use super::pretrain::{Args, Plan, check, settings};
 use crate::cli::Machine;
 use crate::output::{Report, one_line};
@@ -16,7 +17,7 @@ pub(crate) enum Config {
     /// Print every setting of a pre-training run, from file, flags and defaults, as a settings file
     #[command(allow_negative_numbers = true)]
     Show(Box<Args>),
-    /// Say whether a settings file is one; exit code 1 where it is not
+    /// Say whether a settings file of `pretrain` or `finetune` is one; exit code 1 where it is not
     Check {
         /// The file
         #[arg(value_name = "FILE")]
@@ -31,7 +32,7 @@ pub(crate) enum Answer {
     /// All settings, as TOML.
     Settings { toml: String },
     /// Whether the file can be used.
-    Verdict { file: PathBuf, valid: bool, reason: Option<String> },
+    Verdict { file: PathBuf, valid: bool, reason: Option<String>, command: &'static str },
 }
 
 /// Runs the command.
@@ -44,8 +45,14 @@ pub(crate) fn execute(command: &Config, machine: &Machine) -> Result<Answer> {
         Config::Check { file } => {
             let args = Args { config: Some(file.clone()), ..Args::default() };
             let checked = settings(&args, &Machine::default()).and_then(|args| check(&args, &Plan::new(&args)?));
-            let reason = checked.err().map(|error| one_line(&error));
-            Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason })
+            let mut reason = checked.err().map(|error| one_line(&error));
+            let mut command = "pretrain";
+            // Of fine-tuning the keys and the kinds of their values are checked; the rest needs the data.
+            let other = finetune::Args { config: Some(file.clone()), ..finetune::Args::default() };
+            if reason.is_some() && finetune::settings(&other, &Machine::default()).is_ok() {
+                (reason, command) = (None, "finetune classify (or multilabel)");
+            }
+            Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason, command })
         }
     }
 }
@@ -58,8 +65,8 @@ impl Report for Answer {
                 writeln!(out, "{reason}")
             }
             Self::Verdict { file, reason: Some(reason), .. } => writeln!(out, "{}: {reason}", file.display()),
-            Self::Verdict { file, .. } => {
-                writeln!(out, "{} is valid\nnext: preco-cli pretrain --config {}", file.display(), file.display())
+            Self::Verdict { file, command, .. } => {
+                writeln!(out, "{} is valid\nnext: preco-cli {command} --config {}", file.display(), file.display())
             }
         }
     }

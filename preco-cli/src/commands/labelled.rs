@@ -122,7 +122,11 @@ impl Labelled {
             Some(levels) => Ok(Some(levels)),
             None => {
                 let step = paths.len().div_ceil(MEASURED);
-                Ok(Some(levels_of(&self.reader, paths.iter().step_by(step.max(1)).map(PathBuf::as_path))?))
+                Ok(Some(levels_of(
+                    &self.reader,
+                    paths.iter().step_by(step.max(1)).map(PathBuf::as_path),
+                    self.most > 0,
+                )?))
             }
         }
     }

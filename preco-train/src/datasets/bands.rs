@@ -42,9 +42,10 @@ impl BandReader {
     /// # Errors
     /// Where it cannot be read, is too large, or lacks a band.
     pub fn probe(&self, path: &Path) -> Result<ImageInfo> {
-        let (raster, _) = self.open(path)?;
+        let (raster, bands) = self.open(path)?;
         let (width, height) = (raster.info().width, raster.info().height);
-        if width.saturating_mul(height) > MAX_PIXELS {
+        // As many bytes as the largest image of colours.
+        if width.saturating_mul(height).saturating_mul(bands.len()) > 3 * MAX_PIXELS {
             return Err(Error::data(
                 path,
                 format!("has {width}x{height} pixels, more than an image may; cut it first"),
@@ -131,15 +132,21 @@ pub fn levels_around(means: &[f64], deviations: &[f64]) -> Levels {
     Levels { low, high, to: [0.0, 255.0] }
 }
 
-/// Levels around the means of `paths`, for the bands of `reader`.
+/// Levels around the means of `paths`, for the bands of `reader`; with `lenient`, of those that can be read.
 ///
 /// # Errors
 /// Where a file cannot be read.
-pub fn levels_of<'a>(reader: &BandReader, paths: impl Iterator<Item = &'a Path>) -> Result<Levels> {
+pub fn levels_of<'a>(reader: &BandReader, paths: impl Iterator<Item = &'a Path>, lenient: bool) -> Result<Levels> {
     let mut moments = vec![Moments::default(); reader.bands.len()];
     for path in paths {
-        let (raster, bands) = reader.open(path)?;
-        let pixels = Pixels::read(&*raster, raster.info().window(), &bands)?;
+        let read = || -> Result<Pixels> {
+            let (raster, bands) = reader.open(path)?;
+            Ok(Pixels::read(&*raster, raster.info().window(), &bands)?)
+        };
+        let pixels = match read() {
+            Err(_) if lenient => continue,
+            read => read?,
+        };
         for (moments, plane) in moments.iter_mut().zip(pixels.values.chunks_exact(pixels.valid.len().max(1))) {
             let valid = plane.iter().zip(&pixels.valid).filter(|(_, valid)| **valid);
             moments.add(valid.map(|(value, _)| f64::from(*value)));
@@ -174,7 +181,7 @@ mod tests {
         assert!(error.contains("uint16") && error.contains("stretch"), "{error}");
         reader.levels = Some(Levels { low: vec![300.0, 1200.0], high: vec![303.0, 1206.0], to: [0.0, 255.0] });
         assert_eq!(reader.read(&path).expect("read").data(), [0, 0, 85, 43, 170, 85, 255, 128]);
-        let levels = levels_of(&reader, [path.as_path()].into_iter()).expect("levels");
+        let levels = levels_of(&reader, [path.as_path()].into_iter(), false).expect("levels");
         // 300 to 303: mean 301.5, deviation sqrt(1.25).
         assert!((levels.low[0] - (301.5 - 2.0 * 1.25f64.sqrt())).abs() < 1e-9, "{levels:?}");
         reader.bands = vec!["nir".to_owned()];
