@@ -97,7 +97,9 @@ fn write_metadata(path: &Path, rows: &[(&str, &[&str])]) {
     let labels: Vec<ByteArray> = rows.iter().flat_map(|(_, labels)| labels.iter().map(|label| bytes(label))).collect();
     // Each list begins a record; what goes on repeats.
     let repeats: Vec<i16> = rows.iter().flat_map(|(_, labels)| (0..labels.len()).map(|at| i16::from(at > 0))).collect();
-    let columns: [(Vec<ByteArray>, Vec<i16>, Option<Vec<i16>>); 3] = [
+    // Values, how deep each is defined, and where lists go on.
+    type Column = (Vec<ByteArray>, Vec<i16>, Option<Vec<i16>>);
+    let columns: [Column; 3] = [
         (rows.iter().map(|(name, _)| bytes(name)).collect(), vec![1; rows.len()], None),
         (labels.clone(), vec![3; labels.len()], Some(repeats)),
         (vec![bytes("train"); rows.len()], vec![1; rows.len()], None),
