@@ -99,18 +99,9 @@ pub(crate) fn check_memory(needed: f64, batch_size: usize, [height, width]: [usi
 
 impl Report for Pretrained {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Outcome { folder, steps, images, seconds, wait_share, unreadable, ending, first, last, best, .. } =
-            &self.outcome;
+        let Outcome { folder, ending, first, last, best, .. } = &self.outcome;
         let folder = folder.display();
-        writeln!(
-            out,
-            "{steps} steps over {images} images; this start took {} ({:.1} % waiting for images)",
-            duration(*seconds),
-            100.0 * wait_share
-        )?;
-        if *unreadable > 0 {
-            writeln!(out, "{unreadable} images could not be read and were passed over")?;
-        }
+        how_far(&self.outcome, out)?;
         writeln!(out, "{:8} {:>12} {:>12}", "loss", "first tenth", "last tenth")?;
         for (label, name) in [("total", "loss")].into_iter().chain(TERMS) {
             if let (Some(first), Some(last)) = (first.get(name), last.get(name)) {
@@ -135,6 +126,17 @@ impl Report for Pretrained {
     fn exit_code(&self) -> u8 {
         if self.outcome.ending == Ending::Interrupted { interrupt::EXIT_CODE } else { 0 }
     }
+}
+
+/// How far a run came, how long that took, and what could not be read.
+pub(crate) fn how_far(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let Outcome { steps, images, seconds, wait_share, unreadable, .. } = outcome;
+    let (took, waiting) = (duration(*seconds), 100.0 * wait_share);
+    writeln!(out, "{steps} steps over {images} images; this start took {took} ({waiting:.1} % waiting for images)")?;
+    if *unreadable > 0 {
+        writeln!(out, "{unreadable} images could not be read and were passed over")?;
+    }
+    Ok(())
 }
 
 /// 3130728 as `3,130,728`.

@@ -8,9 +8,9 @@ use preco_train::tasks::classify::Figures;
 use preco_train::trainer::Ending;
 use serde::Serialize;
 
+use super::super::pretrain::how_far;
 use crate::interrupt;
 use crate::output::Report;
-use crate::progress::duration;
 
 /// What the run did.
 #[derive(Debug, Serialize)]
@@ -38,18 +38,9 @@ pub(crate) fn figures_text(figures: &Figures, out: &mut dyn Write) -> io::Result
 
 impl Report for FinetuneReport {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Outcome { folder, steps, images, seconds, wait_share, unreadable, ending, first, last, best, .. } =
-            &self.outcome;
+        let Outcome { folder, ending, first, last, best, .. } = &self.outcome;
         let folder = folder.display();
-        writeln!(
-            out,
-            "{steps} steps over {images} images; this start took {} ({:.1} % waiting for images)",
-            duration(*seconds),
-            100.0 * wait_share
-        )?;
-        if *unreadable > 0 {
-            writeln!(out, "{unreadable} images could not be read and were passed over")?;
-        }
+        how_far(&self.outcome, out)?;
         if let (Some(first), Some(last)) = (first.get("loss"), last.get("loss")) {
             writeln!(out, "loss {first:.4} over the first tenth, {last:.4} over the last")?;
         }
