@@ -184,7 +184,10 @@ fn the_files_of_the_papers_tables_are_understood() {
             let told = preco(root.path(), &format!("finetune {kind} --config {}", path.display()));
             let (text, missing) = (&told.stderr, ["--data DIR is missing", "runs/swin-b-"]);
             assert!(missing.iter().any(|missing| text.contains(missing)), "{}: {text}", path.display());
-            preco(root.path(), &format!("config check {}", path.display())).succeeded();
+            if kind == "multilabel" {
+                // They have keys that pre-training has not.
+                preco(root.path(), &format!("config check {}", path.display())).succeeded();
+            }
             files += 1;
         }
     }

@@ -47,9 +47,10 @@ pub(crate) fn execute(command: &Config, machine: &Machine) -> Result<Answer> {
             let checked = settings(&args, &Machine::default()).and_then(|args| check(&args, &Plan::new(&args)?));
             let mut reason = checked.err().map(|error| one_line(&error));
             let mut command = "pretrain";
-            // Of fine-tuning the keys and the kinds of their values are checked; the rest needs the data.
+            // A key that pre-training has not may be fine-tuning's. Of that the keys and the kinds of their values are checked; the rest needs the data.
             let other = finetune::Args { config: Some(file.clone()), ..finetune::Args::default() };
-            if reason.is_some() && finetune::settings(&other, &Machine::default()).is_ok() {
+            let is_unknown = reason.as_ref().is_some_and(|reason| reason.contains("unknown key"));
+            if is_unknown && finetune::settings(&other, &Machine::default()).is_ok() {
                 (reason, command) = (None, "finetune classify (or multilabel)");
             }
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason, command })

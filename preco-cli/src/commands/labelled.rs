@@ -1,5 +1,6 @@
 //! Labelled images of any kind of source, as flags name them: class folders, tables, BigEarthNet.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,8 +87,9 @@ impl Labelled {
         Ok(ImageFolder::scan_with(root, &scan)?)
     }
 
-    /// The levels that `how` asks for, where values are of more than eight bits; nothing of bytes.
-    pub(crate) fn levels(&self, how: Option<&str>) -> Result<Option<Levels>> {
+    /// The levels that `how` asks for, where values are of more than eight bits; nothing of bytes. The images called
+    /// `held_out` are not measured.
+    pub(crate) fn levels(&self, how: Option<&str>, held_out: &HashSet<String>) -> Result<Option<Levels>> {
         let bands = self.reader.bands.len();
         let fixed = |stretch: Stretch| match stretch {
             Stretch::Sentinel2 => Ok(Levels::all(bands, [0.0, 2750.0], [1.0, 255.0])),
@@ -103,17 +105,19 @@ impl Labelled {
         if self.is_bigearthnet() {
             return Ok(Some(asked.map_or_else(|| bigearthnet::levels(&self.reader.bands), Ok)?));
         }
-        let paths: Vec<PathBuf> = match (&self.table, &self.root) {
+        let files: Vec<(String, PathBuf)> = match (&self.table, &self.root) {
             (Some(table), _) => {
                 let table = LabelTable::open(table, self.classes.as_deref(), self.reader.clone())?;
-                table.paths().map(Path::to_path_buf).collect()
+                table.paths().enumerate().map(|(at, path)| (table.name(at), path.to_path_buf())).collect()
             }
             (None, Some(root)) => {
                 let folder = self.folder(root)?;
-                (0..folder.len()).map(|index| folder.path(index)).collect()
+                (0..folder.len()).map(|index| (folder.name(index), folder.path(index))).collect()
             }
             (None, None) => Vec::new(),
         };
+        let learnt = files.into_iter().filter(|(name, _)| !held_out.contains(name));
+        let paths: Vec<PathBuf> = learnt.map(|(_, path)| path).collect();
         let Some(first) = paths.first() else { return Ok(None) };
         if !self.reader.needs_levels(first)? {
             return Ok(None);

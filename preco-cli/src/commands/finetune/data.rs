@@ -51,27 +51,17 @@ impl Data {
             reader: reader(None, false, &preprocess.bands)?,
         };
         source.reader = reader(args.bands.as_deref(), source.is_bigearthnet(), &preprocess.bands)?;
+        let (mut images, mut held_out, mut left_out) = parts(args, &source, train.as_ref(), val.as_ref())?;
         source.reader.levels = match &args.stretch {
             // As the model has seen them.
             None if preprocess.bands == source.reader.bands && preprocess.levels.is_some() => preprocess.levels.clone(),
-            how => source.levels(how.as_deref())?,
+            how => source.levels(how.as_deref(), &names(held_out.as_deref()))?,
         };
-        let Opened { images, left_out } = source.open()?;
+        if source.reader.levels.is_some() {
+            // The same images, with values cut at the levels of those that are learnt from.
+            (images, held_out, left_out) = parts(args, &source, train.as_ref(), val.as_ref())?;
+        }
         let (place, bands, levels) = (source.place(), source.reader.bands.clone(), source.reader.levels.clone());
-        let classes = Some(images.classes().to_vec());
-        let held_out = match (&args.val_labels, val) {
-            (Some(table), _) => Some(Labelled { table: Some(table.clone()), classes, ..source }.open()?.images),
-            (None, Some(list)) => Some(Labelled { list: Some(list), ..source }.open()?.images),
-            (None, None) => None,
-        };
-        let (images, held_out) = match held_out {
-            // Without a list of its own, the rest is learnt from.
-            Some(held_out) if train.is_none() && args.labels.is_none() => {
-                (without(images, held_out.as_ref())?, Some(held_out))
-            }
-            None if train.is_none() => by_hash(images, args)?,
-            held_out => (images, held_out),
-        };
         let data = Self { images, held_out, left_out, split: None, bands, levels, line: String::new() };
         data.finished(args, labelling, &place)
     }
@@ -102,6 +92,35 @@ impl Data {
     }
 }
 
+/// Images to learn from, images to measure on, and files that were left out.
+type Parts = (Images, Option<Images>, Vec<Unreadable>);
+
+/// The images of `source` in their parts, by tables, lists or a hash of the names.
+fn parts(args: &Args, source: &Labelled, train: Option<&PathBuf>, val: Option<&PathBuf>) -> Result<Parts> {
+    let Opened { images, left_out } = source.open()?;
+    let classes = Some(images.classes().to_vec());
+    let held_out = match (&args.val_labels, val) {
+        (Some(table), _) => Some(Labelled { table: Some(table.clone()), classes, ..source.clone() }),
+        (None, Some(list)) => Some(Labelled { list: Some(list.clone()), ..source.clone() }),
+        (None, None) => None,
+    };
+    let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| opened.images);
+    let (images, held_out) = match held_out {
+        // Without a list of its own, the rest is learnt from.
+        Some(held_out) if train.is_none() && args.labels.is_none() => {
+            (without(images, held_out.as_ref())?, Some(held_out))
+        }
+        None if train.is_none() => by_hash(images, args)?,
+        held_out => (images, held_out),
+    };
+    Ok((images, held_out, left_out))
+}
+
+/// The names of images.
+fn names(images: Option<&(dyn ImageSource + Send + Sync)>) -> HashSet<String> {
+    images.map(|images| (0..images.len()).map(|index| images.name(index)).collect()).unwrap_or_default()
+}
+
 /// Lists of names to learn from and to measure on.
 fn lists(args: &Args) -> Result<[Option<PathBuf>; 2]> {
     let Some(split) = &args.split else { return Ok([args.list.clone(), args.val_list.clone()]) };
@@ -111,8 +130,8 @@ fn lists(args: &Args) -> Result<[Option<PathBuf>; 2]> {
 }
 
 /// The images that are not among the held-out ones.
-fn without(images: Images, held_out: &dyn ImageSource) -> Result<Images> {
-    let names: HashSet<String> = (0..held_out.len()).map(|index| held_out.name(index)).collect();
+fn without(images: Images, held_out: &(dyn ImageSource + Send + Sync)) -> Result<Images> {
+    let names = names(Some(held_out));
     let rest: Vec<usize> = (0..images.len()).filter(|&index| !names.contains(&images.name(index))).collect();
     ensure!(!rest.is_empty(), "--val-list names all {} images and leaves none to train on", images.len());
     Ok(Arc::new(Subset::new(images, rest)))
