@@ -7,6 +7,8 @@ use super::{Affine, Crs};
 
 /// Pieces of an edge: straight in a projection is not straight in degrees.
 const PIECES: usize = 8;
+/// Degrees up to which an edge may be one piece: of two ways round the Earth the shorter one is meant.
+const ONE_PIECE: f64 = 90.0;
 
 /// A polygon of longitudes and latitudes (OGC:CRS84), or two where the antimeridian cuts it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +21,12 @@ impl Footprint {
     /// The outline of columns `x` to `x + width` and rows `y` to `y + height`; nothing where a point of it cannot be
     /// placed. Edges are cut into pieces, so curved ones lie right to a few centimetres for tiles of kilometres.
     pub fn of_window([x, y, width, height]: [f64; 4], affine: &Affine, crs: &Crs) -> Option<Self> {
-        let pieces = if crs.is_geographic() { 1 } else { PIECES };
         let corners = [[x, y], [x, y + height], [x + width, y + height], [x + width, y]];
+        let long = |at: usize| {
+            let [from, to] = [corners[at], corners[(at + 1) % 4]].map(|[col, row]| affine.apply(col, row)[0]);
+            (to - from).abs() > ONE_PIECE
+        };
+        let pieces = if crs.is_geographic() && !(0..4).any(long) { 1 } else { PIECES };
         let mut ring: Ring = Vec::with_capacity(4 * pieces);
         for (at, from) in corners.iter().enumerate() {
             let to = corners[(at + 1) % 4];
@@ -118,6 +124,33 @@ mod tests {
         assert!(
             footprint.contains([179.95, (south + north) / 2.0]) && footprint.contains([-179.95, (south + north) / 2.0])
         );
+    }
+
+    #[test]
+    fn half_the_world_and_all_of_it_are_not_their_opposites() {
+        // One degree a pixel.
+        let affine = Affine::new([1.0, 0.0, -180.0, 0.0, -1.0, 90.0]);
+        let of = |window: [f64; 4]| Footprint::of_window(window, &affine, &Crs::epsg(4326)).expect("footprint");
+        for (window, bbox) in [
+            ([0.0, 10.0, 200.0, 100.0], [-180.0, -20.0, 20.0, 80.0]),
+            ([0.0, 0.0, 180.0, 180.0], [-180.0, -90.0, 0.0, 90.0]),
+            ([0.0, 0.0, 360.0, 180.0], [-180.0, -90.0, 180.0, 90.0]),
+            ([104.0, 10.0, 256.0, 50.0], [-76.0, 30.0, 180.0, 80.0]),
+        ] {
+            assert_eq!((of(window).bbox(), of(window).polygons.len()), (bbox, 1), "{window:?}");
+        }
+    }
+
+    #[test]
+    fn a_corner_on_the_pole_is_led_along_it() {
+        // Antarctic polar stereographic: the window's corner is the pole itself.
+        let affine = Affine::new([1000.0, 0.0, 0.0, 0.0, -1000.0, 0.0]);
+        let footprint = Footprint::of_window([0.0, 0.0, 100.0, 100.0], &affine, &Crs::epsg(3031)).expect("footprint");
+        let [west, south, east, _] = footprint.bbox();
+        // From the meridian of 180 degrees, downwards on the map, to that of 90 east.
+        assert!((west - 90.0).abs() < 1e-6 && (east - 180.0).abs() < 1e-6 && (south + 90.0).abs() < 1e-9);
+        assert!(footprint.contains([135.0, -89.9]) && footprint.contains([91.0, -89.9999]));
+        assert!(!footprint.contains([45.0, -89.9]) && !footprint.contains([135.0, -88.0]));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Rings of longitudes and latitudes: unwrapped, cut at the antimeridian, turned counter-clockwise.
 
+/// Degrees from a pole within which a point lies on it: a hundredth of a millimetre.
+const POLE: f64 = 1e-10;
+
 /// A closed ring, its last point the first.
 pub(super) type Ring = Vec<[f64; 2]>;
 
 /// The rings, within 180 degrees west and east, of an open one that may cross the antimeridian or go round a pole.
 ///
 /// Between two points the shorter way round the Earth is meant. A ring that goes round a pole is led along the pole.
-pub(super) fn split(mut ring: Ring) -> Vec<Ring> {
+pub(super) fn split(ring: Ring) -> Vec<Ring> {
+    let mut ring = beside_poles(&ring);
     for at in 1..ring.len() {
         ring[at][0] = near(ring[at][0], ring[at - 1][0]);
     }
@@ -24,6 +28,21 @@ pub(super) fn split(mut ring: Ring) -> Vec<Ring> {
         close(inside.into_iter().map(|[lon, lat]| [lon - from - 180.0, lat]).collect())
     };
     (turn(west)..=turn(east)).filter_map(part).collect()
+}
+
+/// A point on a pole has every longitude: it becomes a way along the pole, from the point before to the one behind.
+fn beside_poles(ring: &[[f64; 2]]) -> Ring {
+    let is_pole = |point: &[f64; 2]| point[1].abs() >= 90.0 - POLE;
+    let mut out = Vec::with_capacity(ring.len() + 1);
+    for (at, point) in ring.iter().enumerate() {
+        let around = [&ring[(at + ring.len() - 1) % ring.len()], &ring[(at + 1) % ring.len()]];
+        if is_pole(point) && !around.iter().any(|other| is_pole(other)) {
+            out.extend(around.map(|other| [other[0], point[1].signum() * 90.0]));
+        } else {
+            out.push(*point);
+        }
+    }
+    out
 }
 
 /// A ring that goes once round a pole, `turn` degrees of longitude, begun at the antimeridian and closed along the pole.

@@ -3,6 +3,11 @@
 use super::raster::RasterInfo;
 use crate::error::{Error, Result};
 
+/// Sentinel-2's bands in the order of EuroSAT's files, as models call them: colours by their names, the rest by their
+/// numbers.
+pub const EUROSAT: [&str; 13] =
+    ["B01", "blue", "green", "red", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A"];
+
 /// Names that sensors give to colours: Sentinel-2's B02 to B04, written either way.
 const SAME: [(&str, &[&str]); 3] = [
     ("red", &["red", "r", "b04", "b4"]),
@@ -13,7 +18,8 @@ const SAME: [(&str, &[&str]); 3] = [
 /// The bands of `info`, counted from 0, that a model calls `wanted`.
 ///
 /// `asked` are numbers counted from 1, as users and GDAL count. Without them, names must match: those of the file's
-/// descriptions, or red, green and blue where the file says that its pixels are colours.
+/// descriptions, or red, green and blue where the file says that its pixels are colours. Of a file of 13 bands without
+/// names a model of Sentinel-2's other bands takes [`EUROSAT`]'s order; one of colours is told nothing by such a file.
 ///
 /// # Errors
 /// [`Error::Image`] with the bands that there are and how to name them.
@@ -40,16 +46,33 @@ pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]
         let name = name.to_ascii_lowercase();
         name == wanted.to_ascii_lowercase() || same.contains(&name.as_str())
     };
+    let is_nameless = info.bands.len() == EUROSAT.len() && info.bands.iter().all(Option::is_none);
+    let of_sentinel = |band: &String| EUROSAT.contains(&band.as_str());
+    let is_colour = |band: &String| SAME.iter().any(|(colour, _)| colour == band);
+    if is_nameless && wanted.iter().all(of_sentinel) && !wanted.iter().all(is_colour) {
+        let place = |band: &String| EUROSAT.iter().position(|known| known == band);
+        return Ok(wanted.iter().filter_map(place).collect());
+    }
     let find =
         |wanted: &String| info.bands.iter().position(|name| name.as_deref().is_some_and(|name| matches(name, wanted)));
     wanted.iter().map(find).collect::<Option<_>>().ok_or_else(|| {
-        let numbers = (1..=wanted.len()).map(|band| band.min(count).to_string()).collect::<Vec<_>>().join(",");
+        // Sentinel-2's colours, where it may be that; numbers that rise, else.
+        let example: Vec<usize> = match is_nameless && wanted.iter().all(is_colour) {
+            true => wanted
+                .iter()
+                .filter_map(|band| EUROSAT.iter().position(|known| known == band))
+                .map(|at| at + 1)
+                .collect(),
+            false => (1..=wanted.len()).map(|band| band.min(count)).collect(),
+        };
+        let enough = wanted.len() <= count || wanted.iter().all(is_colour);
         let has = format!("has {count} band{}: {list}", if count == 1 { "" } else { "s" });
-        refused(format!(
-            "{has}; the model wants {} ({}). Say which they are, by number and in that order, as in --bands {numbers}",
-            wanted.len(),
-            wanted.join(", ")
-        ))
+        let wants = format!("{has}; the model wants {} ({})", wanted.len(), wanted.join(", "));
+        if !enough {
+            return refused(format!("{wants}: it is not for such files"));
+        }
+        let numbers = example.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        refused(format!("{wants}. Say which they are, by number and in that order, as in --bands {numbers}"))
     })
 }
 
@@ -81,8 +104,7 @@ mod tests {
         assert_eq!(
             error,
             "scene.tif: has 4 bands: 1, 2, 3 nir, 4; the model wants 3 (red, green, blue). Say which they are, by \
-             number and in that order, as in \
-             --bands 1,2,3"
+             number and in that order, as in --bands 1,2,3"
         );
         assert_eq!(choose_bands(&info(&["", "", "", ""]), &wanted(), Some(&[4, 3, 2])).expect("asked"), [3, 2, 1]);
         for (asked, needle) in

@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use super::bytes::open_regular;
 use super::{Image8, jpeg};
@@ -19,6 +19,9 @@ pub const IMAGE_EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 /// The largest image that is decoded, in pixels. Larger ones are scenes, and scenes are read in windows.
 pub const MAX_PIXELS: usize = 100_000_000;
 
+/// Where a PNG file says how many bits a sample has.
+const PNG_DEPTH: usize = 24;
+
 /// What the header of an image file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageInfo {
@@ -26,6 +29,8 @@ pub struct ImageInfo {
     pub width: usize,
     /// Height in pixels, at least 1.
     pub height: usize,
+    /// Bits of a sample: 16 of some PNG files, else 8.
+    pub bits: u8,
 }
 
 /// The size of the image in `path`, from its header alone.
@@ -67,6 +72,36 @@ pub fn decode(path: &Path) -> Result<Image8> {
 /// # Errors
 /// [`Error::Image`], as for [`decode`].
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Image8> {
+    let (pixels, info) = pixels(bytes, path)?;
+    Ok(Image8::rgb(info.width, info.height, pixels.into_rgb8().into_raw()))
+}
+
+/// Colours as they are stored.
+pub(super) struct Stored {
+    /// What the header says.
+    pub(super) info: ImageInfo,
+    /// Rows of pixels of red, green and blue; samples of 16 bits in the machine's byte order.
+    pub(super) bytes: Vec<u8>,
+    /// For each pixel whether it can be seen at all: its alpha is above 0. Nothing where there is no alpha.
+    pub(super) valid: Option<Vec<bool>>,
+}
+
+/// The image in `bytes` with its own depth and alpha.
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub(super) fn decode_stored(bytes: &[u8], path: &Path) -> Result<Stored> {
+    let (pixels, info) = pixels(bytes, path)?;
+    let valid = pixels.color().has_alpha().then(|| pixels.to_rgba16().pixels().map(|pixel| pixel[3] > 0).collect());
+    let bytes = match info.bits {
+        16 => pixels.into_rgb16().into_raw().into_iter().flat_map(u16::to_ne_bytes).collect(),
+        _ => pixels.into_rgb8().into_raw(),
+    };
+    Ok(Stored { info, bytes, valid })
+}
+
+/// The decoded image, of the size that its header says.
+fn pixels(bytes: &[u8], path: &Path) -> Result<(DynamicImage, ImageInfo)> {
     let (format, info) = header(Cursor::new(bytes), path)?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(invalid(path, "the JPEG data is cut off before its end marker; fetch or export the file again"));
@@ -76,22 +111,22 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Image8> {
     // Four samples of 16 bits, and as much again for the decoder's own planes.
     limits.max_alloc = Some(16 * MAX_PIXELS as u64);
     reader.limits(limits);
-    let pixels = reader.decode().map_err(|error| invalid(path, format!("cannot be decoded: {error}")))?.into_rgb8();
+    let pixels = reader.decode().map_err(|error| invalid(path, format!("cannot be decoded: {error}")))?;
     let (width, height) = (pixels.width() as usize, pixels.height() as usize);
-    if (ImageInfo { width, height }) != info {
+    if [width, height] != [info.width, info.height] {
         return Err(invalid(
             path,
             format!("decoded to {width}x{height}, its header says {}x{}", info.width, info.height),
         ));
     }
-    Ok(Image8::rgb(width, height, pixels.into_raw()))
+    Ok((pixels, info))
 }
 
 /// Format and size, refused where nothing can be decoded from them.
 fn header(mut input: impl BufRead + Seek, path: &Path) -> Result<(ImageFormat, ImageInfo)> {
-    let mut start = [0; 12];
+    let mut start = [0; PNG_DEPTH + 1];
     let len = read_start(&mut input, &mut start).map_err(|source| unreadable(path, source))?;
-    let format = sniff(&start[..len]).ok_or_else(|| invalid(path, not_an_image(&start[..len])))?;
+    let format = sniff(&start[..len]).ok_or_else(|| invalid(path, not_an_image(&start[..len.min(12)])))?;
     input.rewind().map_err(|source| unreadable(path, source))?;
     let (width, height) = if format == ImageFormat::Jpeg {
         jpeg::dimensions(input)
@@ -116,7 +151,8 @@ fn header(mut input: impl BufRead + Seek, path: &Path) -> Result<(ImageFormat, I
             ),
         ));
     }
-    Ok((format, ImageInfo { width, height }))
+    let bits = if format == ImageFormat::Png && start[PNG_DEPTH] == 16 { 16 } else { 8 };
+    Ok((format, ImageInfo { width, height, bits }))
 }
 
 /// Fills `start` as far as the input reaches and returns how far that is.

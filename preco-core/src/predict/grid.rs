@@ -41,9 +41,9 @@ impl Grid {
         self.height.saturating_sub(self.tile[1]).div_ceil(self.stride) + 1
     }
 
-    /// Tiles.
+    /// Tiles; of more than can be counted, the largest number.
     pub fn len(&self) -> usize {
-        self.rows() * self.columns()
+        self.rows().saturating_mul(self.columns())
     }
 
     /// False: a grid has one tile at least.

@@ -26,7 +26,8 @@ pub struct SceneTile {
 }
 
 impl Scene {
-    /// The scene in `raster` for models that see images by `preprocess`. `bands` are numbers from 1.
+    /// The scene in `raster` for models that see images by `preprocess`. `bands` are numbers from 1, in place of those that
+    /// the model was trained on.
     ///
     /// # Errors
     /// Those of [`choose_bands`] and [`Stretch::levels`].
@@ -36,7 +37,7 @@ impl Scene {
         bands: Option<&[usize]>,
         stretch: Stretch,
     ) -> Result<Self> {
-        let bands = choose_bands(raster.info(), &preprocess.bands, bands)?;
+        let bands = choose_bands(raster.info(), &preprocess.bands, bands.or(preprocess.band_numbers.as_deref()))?;
         let levels = stretch.levels(&*raster, &bands, preprocess.levels.as_ref())?;
         let fill = preprocess.normalise.fill();
         Ok(Self { raster, bands, levels, preprocess: preprocess.clone(), fill })

@@ -16,6 +16,8 @@ pub struct Preprocess {
     pub size: [usize; 2],
     /// The bands in channel order.
     pub bands: Vec<String>,
+    /// Where the model was trained on bands by their numbers in its files, those, from 1: names say nothing of such.
+    pub band_numbers: Option<Vec<usize>>,
     /// Stored values that become 0 and 1 before normalisation.
     pub range: [f64; 2],
     /// Stored values of more than eight bits that become black and white, where the model was trained on such; others
@@ -33,11 +35,25 @@ impl Preprocess {
         Self {
             size,
             bands: ["red", "green", "blue"].map(str::to_owned).to_vec(),
+            band_numbers: None,
             range: [0.0, 255.0],
             levels: None,
             normalise: Normalise::default(),
             interpolation: Filter::Bicubic,
         }
+    }
+
+    /// The same for other bands: those that are known keep mean and deviation, others get the mean of all.
+    #[must_use]
+    pub fn with_bands(&self, bands: &[String]) -> Self {
+        let statistics = |values: &[f32]| {
+            let mean = values.iter().sum::<f32>() / values.len() as f32;
+            let own = |band: &String| self.bands.iter().position(|known| known == band).map(|at| values[at]);
+            bands.iter().map(|band| own(band).unwrap_or(mean)).collect::<Vec<f32>>()
+        };
+        let Normalise { mean, std } = &self.normalise;
+        let normalise = Normalise { mean: statistics(mean), std: statistics(std) };
+        Self { normalise, bands: bands.to_vec(), band_numbers: None, ..self.clone() }
     }
 
     /// Reads `preprocessor_config.json`.
@@ -63,6 +79,7 @@ impl Preprocess {
         let read = Self {
             size: [file.get("size.height")?, file.get("size.width")?],
             bands: file.get("bands")?,
+            band_numbers: if file.find("band_numbers").is_some() { Some(file.get("band_numbers")?) } else { None },
             range: file.get("value_range")?,
             levels: if file.find("levels").is_some() { Some(file.get("levels")?) } else { None },
             normalise: Normalise { mean: file.get("image_mean")?, std: file.get("image_std")? },
@@ -84,6 +101,9 @@ impl Preprocess {
         let (bands, means, deviations) = (read.bands.len(), read.normalise.mean.len(), read.normalise.std.len());
         if !(1..=MOST_BANDS).contains(&bands) {
             return Err(file.wrong("bands", format!("are {bands}; from 1 to {MOST_BANDS} are read")));
+        }
+        if let Some(numbers) = read.band_numbers.as_ref().filter(|list| list.len() != bands || list.contains(&0)) {
+            return Err(file.wrong("band_numbers", format!("{numbers:?} must be {bands} numbers from 1")));
         }
         for (field, count) in [("image_mean", means), ("image_std", deviations)] {
             if count != bands {
@@ -142,6 +162,9 @@ impl Preprocess {
             "bands": self.bands,
             "value_range": self.range,
         });
+        if let Some(numbers) = &self.band_numbers {
+            root["band_numbers"] = json!(numbers);
+        }
         if let Some(levels) = &self.levels {
             root["levels"] = json!(levels);
         }
@@ -168,7 +191,8 @@ mod tests {
         let path = folder.path().join("preprocessor_config.json");
         let plain = Preprocess { interpolation: Filter::Bilinear, ..Preprocess::imagenet([64, 96]) };
         let levels = Levels { low: vec![0.0, 1.5, -3.0], high: vec![2750.0, 9.0, 4.0], to: [1.0, 255.0] };
-        for preprocess in [plain.clone(), Preprocess { levels: Some(levels), ..plain }] {
+        let numbered = Preprocess { band_numbers: Some(vec![8, 4, 3]), ..plain.clone() };
+        for preprocess in [plain.clone(), numbered, Preprocess { levels: Some(levels), ..plain }] {
             preprocess.write(&path).expect("write");
             assert_eq!(Preprocess::read(&path).expect("read"), preprocess);
         }

@@ -6,16 +6,11 @@
 use std::path::Path;
 
 use preco_core::imagery::raster::{Pixels, Raster, RasterInfo, SampleType, open_file};
-use preco_core::imagery::{Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands};
+use preco_core::imagery::{EUROSAT, Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands};
+
+use preco_core::spec::Preprocess;
 
 use crate::error::{Error, Result};
-
-/// Sentinel-2's bands as models call them: colours by their names, the rest by their numbers.
-pub const SENTINEL2: [&str; 13] =
-    ["B01", "blue", "green", "red", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"];
-/// The same, as EuroSAT's files have them.
-pub const EUROSAT: [&str; 13] =
-    ["B01", "blue", "green", "red", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A"];
 
 /// Deviations on either side of the mean that become black and white.
 const DEVIATIONS: f64 = 2.0;
@@ -29,12 +24,15 @@ pub struct BandReader {
     pub numbers: Option<Vec<usize>>,
     /// What becomes black and white of values of more than eight bits.
     pub levels: Option<Levels>,
+    /// What pixels without data become, a byte for each band: what a model sees of them elsewhere.
+    pub fill: Vec<u8>,
 }
 
 impl BandReader {
-    /// Red, green and blue.
-    pub fn rgb() -> Self {
-        Self { bands: ["red", "green", "blue"].map(str::to_owned).to_vec(), numbers: None, levels: None }
+    /// The images that a model sees by `preprocess`.
+    pub fn of(preprocess: &Preprocess) -> Self {
+        let Preprocess { bands, band_numbers, levels, normalise, .. } = preprocess.clone();
+        Self { bands, numbers: band_numbers, levels, fill: normalise.fill() }
     }
 
     /// The size of the image in `path`, whose bands are there.
@@ -51,7 +49,7 @@ impl BandReader {
                 format!("has {width}x{height} pixels, more than an image may; cut it first"),
             ));
         }
-        Ok(ImageInfo { width, height })
+        Ok(ImageInfo { width, height, bits: 8 })
     }
 
     /// True where the samples of `path` are of more than eight bits.
@@ -62,7 +60,7 @@ impl BandReader {
         Ok(is_deep(self.open(path)?.0.info()))
     }
 
-    /// The image in `path`; pixels without data are black.
+    /// The image in `path`.
     ///
     /// # Errors
     /// Where it cannot be read, lacks a band, or has deep samples and no levels say what they are.
@@ -81,7 +79,7 @@ impl BandReader {
         };
         let pixels = Pixels::read(&*raster, info.window(), &bands)?;
         let mut data = vec![0; bands.len() * pixels.valid.len()];
-        levels.colours(&pixels, &vec![0; bands.len()], &mut data);
+        levels.colours(&pixels, &self.fill, &mut data);
         Ok(Image8::new(info.width, info.height, bands.len(), data))
     }
 
@@ -124,11 +122,11 @@ impl Moments {
 }
 
 /// Two deviations on either side of each band's mean: SeCo's rule, by which black may be a value that no pixel has.
-pub fn levels_around(means: &[f64], deviations: &[f64]) -> Levels {
+pub(super) fn levels_around(means: &[f64], deviations: &[f64]) -> Levels {
     let ends = |sign: f64| means.iter().zip(deviations).map(move |(mean, sd)| mean + sign * DEVIATIONS * sd);
     let low: Vec<f64> = ends(-1.0).collect();
     // A band of one value: black.
-    let high = ends(1.0).zip(&low).map(|(high, low)| high.max(low + 1.0)).collect();
+    let high = ends(1.0).zip(&low).map(|(high, &low)| if high > low { high } else { low + 1.0 }).collect();
     Levels { low, high, to: [0.0, 255.0] }
 }
 
@@ -175,7 +173,8 @@ mod tests {
         let values: Vec<u16> = (0..4u16).flat_map(|pixel| (0..13).map(move |band| 100 * band + pixel)).collect();
         let out = RasterOut { width: 2, height: 2, bands: 13, affine: None, crs: None, nodata: None, palette: None };
         write_geotiff(&path, &out, Samples::U16(&values)).expect("write");
-        let mut reader = BandReader { bands: ["red", "B8A"].map(str::to_owned).to_vec(), ..BandReader::rgb() };
+        let two = ["red", "B8A"].map(str::to_owned);
+        let mut reader = BandReader::of(&Preprocess::imagenet([64; 2]).with_bands(&two));
         assert!(reader.needs_levels(&path).expect("probe"));
         let error = reader.read(&path).expect_err("no levels").to_string();
         assert!(error.contains("uint16") && error.contains("stretch"), "{error}");
@@ -187,6 +186,6 @@ mod tests {
         reader.bands = vec!["nir".to_owned()];
         assert!(reader.probe(&path).expect_err("no such band").to_string().contains("1 B01, 2 blue"));
         reader.numbers = Some(vec![8]);
-        assert_eq!(reader.probe(&path).expect("by number"), ImageInfo { width: 2, height: 2 });
+        assert_eq!(reader.probe(&path).expect("by number"), ImageInfo { width: 2, height: 2, bits: 8 });
     }
 }

@@ -141,11 +141,6 @@ impl ImageFolder {
         self.root.join(&self.files[index].path)
     }
 
-    /// The same files, read otherwise.
-    pub fn with(self, reader: BandReader) -> Self {
-        Self { reader: Some(reader), ..self }
-    }
-
     /// The size of the image at `index`, as its header says.
     ///
     /// # Panics
@@ -203,7 +198,7 @@ impl ImageSource for ImageFolder {
     /// Of the name, the file's length in bytes and the size in pixels. Other pixels in a file of the same length are not
     /// seen: all bytes of 100,000 files would take minutes to read at each start.
     fn fingerprint(&self, index: usize) -> u64 {
-        let ImageInfo { width, height } = self.info(index);
+        let ImageInfo { width, height, .. } = self.info(index);
         // A file that has gone since differs from every length.
         let bytes = fs::metadata(self.path(index)).map_or(-1, |metadata| i128::from(metadata.len()));
         fnv1a64(&format!("{}\n{bytes} bytes, {width}x{height} pixels", self.name(index)))

@@ -18,7 +18,7 @@ mod table;
 use preco_core::imagery::Image8;
 use preco_core::rng::fnv1a64;
 
-pub use bands::{BandReader, EUROSAT, SENTINEL2, levels_around, levels_of};
+pub use bands::{BandReader, levels_of};
 pub(crate) use folder::first_few;
 pub use folder::{Allow, ImageFolder, Scan, Unreadable};
 pub use fraction::label_fraction;

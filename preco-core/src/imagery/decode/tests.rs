@@ -157,7 +157,7 @@ fn a_probe_reads_the_size_without_the_pixels() {
     let path = folder.path().join("a.txt");
     for (bytes, width, height) in [(CMYK, 16, 16), (&ROTATED[..400], 20, 24), (WEBP, 20, 24)] {
         std::fs::write(&path, bytes).expect("write");
-        assert_eq!(probe(&path).expect("probe"), ImageInfo { width, height });
+        assert_eq!(probe(&path).expect("probe"), ImageInfo { width, height, bits: 8 });
     }
     std::fs::write(&path, GREY).expect("write");
     assert_eq!(decode(&path).expect("decode"), decoded(GREY).expect("decode"));

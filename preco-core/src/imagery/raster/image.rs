@@ -4,30 +4,38 @@ use std::path::Path;
 
 use super::{Block, Raster, RasterInfo, SampleType, Window};
 use crate::error::{Error, Result};
-use crate::imagery::{Image8, decode_bytes};
+use crate::imagery::decode::{Stored, decode_stored};
+use crate::imagery::{Image8, ImageInfo};
 
 /// A JPEG, PNG or WebP in memory.
 pub struct ImageRaster {
-    image: Image8,
+    /// Rows of pixels of three samples.
+    bytes: Vec<u8>,
+    /// Where there is an alpha: whether a pixel can be seen.
+    valid: Option<Vec<bool>>,
     info: RasterInfo,
 }
 
 impl ImageRaster {
-    /// The image in `bytes`; `name` is for messages.
+    /// The image in `bytes`; `name` is for messages. Pixels whose alpha is 0 hold no data; samples of 16 bits stay what
+    /// they are.
     ///
     /// # Errors
-    /// As [`decode_bytes`].
+    /// As [`crate::imagery::decode_bytes`].
     pub fn decode(bytes: &[u8], name: &str) -> Result<Self> {
-        Ok(Self::new(decode_bytes(bytes, Path::new(name))?, name))
+        let Stored { info: ImageInfo { width, height, bits }, bytes, valid } = decode_stored(bytes, Path::new(name))?;
+        let sample = if bits == 16 { SampleType::U16 } else { SampleType::U8 };
+        let info = RasterInfo { sample, masked: valid.is_some(), ..Self::describe(name, width, height) };
+        Ok(Self { bytes, valid, info })
     }
 
     /// An image that is there already.
     pub fn new(image: Image8, name: &str) -> Self {
         let info = Self::describe(name, image.width(), image.height());
-        Self { image, info }
+        Self { bytes: image.data().to_vec(), valid: None, info }
     }
 
-    /// What an image of this size is, without its pixels.
+    /// What an image of this size is, of eight bits and without alpha, without its pixels.
     pub fn describe(name: &str, width: usize, height: usize) -> RasterInfo {
         RasterInfo {
             name: name.to_owned(),
@@ -60,14 +68,17 @@ impl Raster for ImageRaster {
             return Err(Error::Image { path: self.info.name.clone().into(), reason });
         }
         let row = |y: usize| {
-            let at = 3 * (y * self.info.width + window.x);
-            &self.image.data()[at..at + 3 * window.width]
+            let pixel = 3 * self.info.sample.bytes();
+            let at = pixel * (y * self.info.width + window.x);
+            &self.bytes[at..at + pixel * window.width]
         };
         let bytes = (window.y..window.y + window.height).flat_map(row).copied().collect();
-        Ok(Block { window, bands: 3, sample: SampleType::U8, bytes })
+        Ok(Block { window, bands: 3, sample: self.info.sample, bytes })
     }
 
-    fn mask(&self, _: Window) -> Result<Option<Vec<bool>>> {
-        Ok(None)
+    fn mask(&self, window: Window) -> Result<Option<Vec<bool>>> {
+        let Some(valid) = &self.valid else { return Ok(None) };
+        let row = |y: usize| &valid[y * self.info.width + window.x..][..window.width];
+        Ok(Some((window.y..window.y + window.height).flat_map(row).copied().collect()))
     }
 }

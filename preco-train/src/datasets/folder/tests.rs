@@ -33,7 +33,7 @@ fn images_of_any_depth_come_in_path_order_with_their_class() {
     assert_eq!(found.classes(), ["a", "a-b", "b"]);
     let labels: Vec<_> = (0..5).map(|index| found.label(index)).collect();
     assert_eq!(labels, [Some(0), Some(1), Some(2), Some(2), None]);
-    assert_eq!(found.info(3), ImageInfo { width: 1, height: 1 });
+    assert_eq!(found.info(3), ImageInfo { width: 1, height: 1, bits: 8 });
     // The content decides, not the extension: all five are PNGs.
     let values: Vec<u8> = (0..5).map(|index| found.image(index).expect("image").data()[0]).collect();
     assert_eq!(values, [3, 2, 1, 0, 4]);
