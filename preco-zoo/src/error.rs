@@ -166,6 +166,15 @@ pub enum Error {
         /// Megabytes there are.
         free_mb: u64,
     },
+    /// A registry tells of a model whose files are nowhere.
+    #[error(
+        "the files of {name} are neither in this program nor beside its registry (models/{name}): let PRECO_REGISTRY name \
+         the registry.json of a clone, or --mirror an address that has them"
+    )]
+    Absent {
+        /// The model.
+        name: String,
+    },
     /// This build cannot do it.
     #[error("{what} needs the cargo feature {feature} of preco-zoo, which this program was built without")]
     Feature {

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::registry::{CARRIED, Entry, Registry};
 use crate::settings::{Settings, shown};
 use crate::sums::SUMS_FILE;
-use crate::verify::{Checked, verify_files};
+use crate::verify::{Checked, check, verify_files};
 
 /// The branch of repositories that are asked for without a revision.
 pub(crate) const MAIN: &str = "main";
@@ -113,7 +113,7 @@ impl Request<'_> {
         let registry = self.registry()?;
         let entry = registry.entry(name)?;
         match (&entry.repository, revision) {
-            (None, None) => Ok(Place::Program(Box::new(entry.clone()))),
+            (None, None) => self.unpublished(entry),
             (None, Some(revision)) => {
                 let reason = format!("{name} is in the program and has no revision {revision}");
                 Err(Error::Name { name: format!("{name}@{revision}"), reason })
@@ -122,6 +122,32 @@ impl Request<'_> {
             (Some(repository), Some(revision)) if revision != entry.revision => self.hub(repository, &revision, None),
             (Some(repository), _) => self.hub(repository, &entry.revision, Some(entry)),
         }
+    }
+
+    /// A model without a repository: in the program, beside the registry's file, or at the mirror.
+    fn unpublished(self, entry: &Entry) -> Result<Place> {
+        if preco_weights::carried(&entry.name).is_some() {
+            return Ok(Place::Program(Box::new(entry.clone())));
+        }
+        let beside = self.settings.registry.as_deref().and_then(Path::parent);
+        let mut folders = beside.into_iter().flat_map(|at| [at.join("models").join(&entry.name), at.join(&entry.name)]);
+        if let Some(folder) = folders.find(|folder| folder.is_dir()) {
+            check_entry(entry, &folder)?;
+            return Ok(Place::Folder(folder));
+        }
+        #[cfg(feature = "hub")]
+        if let Some(mirror) = &self.settings.mirror {
+            let address = format!("{}/{}", mirror.trim_end_matches('/'), entry.name);
+            let cache = Repository::of_address(&self.settings.cache, &address);
+            let search = Search { request: self, cache, revision: MAIN, pinned: Some(entry) };
+            let fetch = || {
+                crate::remote::block_on(|| {
+                    crate::remote::fetch_mirror(self.settings, &address, Some(entry), self.part, self.progress)
+                })
+            };
+            return search.run(&shown(&address), fetch);
+        }
+        Err(not_carried(entry))
     }
 
     fn hub(self, repository: &str, revision: &str, pinned: Option<&Entry>) -> Result<Place> {
@@ -265,17 +291,31 @@ fn check_sums(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let is_read = |file: &str| file.ends_with(".safetensors") || file.ends_with(".json");
-    for Checked { file, wanted, found } in verify_files(folder, is_read)? {
-        match found {
-            Some(found) if found == wanted => {}
-            Some(found) => return Err(Error::Digest { path: folder.join(file), found, wanted }),
-            None => return Err(Error::Missing { path: folder.join(file) }),
-        }
+    verify_files(folder, is_read)?.into_iter().try_for_each(|file| refuse_wrong(folder, file))
+}
+
+/// Refuses a file that is missing or is not what it should be.
+fn refuse_wrong(folder: &Path, Checked { file, wanted, found }: Checked) -> Result<()> {
+    let path = folder.join(file);
+    match found {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(Error::Digest { path, found, wanted }),
+        None => Err(Error::Missing { path }),
     }
-    Ok(())
+}
+
+/// Compares what is read of a folder with the digests that a registry has.
+fn check_entry(entry: &Entry, folder: &Path) -> Result<()> {
+    let is_read = |file: &&crate::File| file.name.ends_with(".safetensors") || file.name.ends_with(".json");
+    entry.files.iter().filter(is_read).try_for_each(|file| {
+        refuse_wrong(folder, check(folder, file.name.clone(), &Digest::Sha256(file.sha256.clone()))?)
+    })
 }
 
 fn not_carried(entry: &Entry) -> Error {
+    if cfg!(feature = "carried") {
+        return Error::Absent { name: entry.name.clone() };
+    }
     Error::Feature { what: format!("{} in the program", entry.name), feature: CARRIED }
 }
 

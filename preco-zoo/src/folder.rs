@@ -3,7 +3,9 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use preco_core::backend::cpu::Cpu;
 use preco_core::nn::params::Layout;
+use preco_core::predict::Labeller;
 use preco_core::spec::{CONFIG_FILE, ModelSpec, PREPROCESSOR_FILE, Preprocess};
 
 use crate::card::{FACTS_FILE, Facts};
@@ -179,6 +181,16 @@ impl ModelFolder {
     /// As [`ModelFolder::overlay_encoder`].
     pub fn overlay_classifier(&self, layout: &Layout, params: &mut [f32]) -> Result<()> {
         self.overlay(&self.encoder_files()?, layout, params, |name| !is_decoder(name))
+    }
+
+    /// The classifier with its weights in memory, computing with `cpu`.
+    ///
+    /// # Errors
+    /// Where the model has no head, and those of [`ModelFolder::overlay_classifier`].
+    pub fn labeller(&self, cpu: Cpu) -> Result<Labeller> {
+        Labeller::new(&self.spec, &self.preprocess, cpu, |layout: &_, params: &mut _| {
+            self.overlay_classifier(layout, params)
+        })
     }
 
     /// SHA-256 of the encoder's weights: of their file, or of the digests of their shards in the index's order.

@@ -30,7 +30,7 @@ mod sums;
 mod verify;
 
 pub use cache::{CachedModel, CachedRevision, delete as delete_cached, scan as scan_cache};
-pub use card::{Facts, Figure};
+pub use card::{FACTS_FILE, Facts, Figure};
 pub use digest::sha256;
 pub use encoder::Encoder;
 pub use error::{Error, Result};

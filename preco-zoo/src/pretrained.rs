@@ -91,9 +91,7 @@ impl<'a> Pretrained<'a> {
     /// As [`Pretrained::folder`], where the model has no head, and where the weights do not fit it.
     pub fn labeller(self) -> Result<Labeller> {
         let cpu = self.cpu();
-        let folder = self.folder()?;
-        let load = |layout: &_, params: &mut _| folder.overlay_classifier(layout, params);
-        Labeller::new(folder.spec(), folder.preprocess(), cpu, load)
+        self.folder()?.labeller(cpu)
     }
 
     /// The vector instructions to compute with.

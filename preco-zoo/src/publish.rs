@@ -62,18 +62,16 @@ pub fn files(model: &ModelFolder, form: &Form, facts: &Facts) -> Result<Files> {
 
 /// The encoder's parameters, with those of the head where the model is a classifier.
 fn parameters(model: &ModelFolder, spec: &ModelSpec) -> Result<(Layout, Vec<f32>)> {
-    let mut layout = Layout::default();
     if spec.labelling.is_some() {
-        layout = ImageClassifier::new(&spec.backbone, spec.classes)?.layout().clone();
-    } else {
-        Swin::new(&spec.backbone, &mut layout)?;
-    }
-    let mut params = vec![0.0; layout.len()];
-    if spec.labelling.is_some() {
+        let layout = ImageClassifier::new(&spec.backbone, spec.classes)?.layout().clone();
+        let mut params = vec![0.0; layout.len()];
         model.overlay_classifier(&layout, &mut params)?;
-    } else {
-        model.overlay_encoder(&layout, &mut params)?;
+        return Ok((layout, params));
     }
+    let mut layout = Layout::default();
+    Swin::new(&spec.backbone, &mut layout)?;
+    let mut params = vec![0.0; layout.len()];
+    model.overlay_encoder(&layout, &mut params)?;
     Ok((layout, params))
 }
 

@@ -62,19 +62,21 @@ pub(crate) fn verify_files(folder: &Path, is_asked: impl Fn(&str) -> bool) -> Re
         let what = format!("{} has no {SUMS_FILE} to compare with; only published models have one", folder.display());
         return Err(Error::Card { what });
     }
-    let check = |(file, wanted): (String, Digest)| {
-        let path = folder.join(&file);
-        let found = match File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            opened => {
-                let mut content = opened.map_err(Error::io("read", &path))?;
-                let bytes = content.metadata().map_err(Error::io("read", &path))?.len();
-                Some(wanted.of(&mut content, bytes).map_err(Error::io("read", &path))?.to_string())
-            }
-        };
-        Ok(Checked { file, wanted: wanted.to_string(), found })
+    wanted.into_iter().filter(|(file, _)| is_asked(file)).map(|(file, wanted)| check(folder, file, &wanted)).collect()
+}
+
+/// Compares a file of a folder with its digest.
+pub(crate) fn check(folder: &Path, file: String, wanted: &Digest) -> Result<Checked> {
+    let path = folder.join(&file);
+    let found = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        opened => {
+            let mut content = opened.map_err(Error::io("read", &path))?;
+            let bytes = content.metadata().map_err(Error::io("read", &path))?.len();
+            Some(wanted.of(&mut content, bytes).map_err(Error::io("read", &path))?.to_string())
+        }
     };
-    wanted.into_iter().filter(|(file, _)| is_asked(file)).map(check).collect()
+    Ok(Checked { file, wanted: wanted.to_string(), found })
 }
 
 /// The digests that the cache names the files of a snapshot by.

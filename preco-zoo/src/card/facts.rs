@@ -67,7 +67,10 @@ impl Facts {
     /// # Errors
     /// [`Error::Card`] with the key.
     pub fn check(&self) -> Result<()> {
-        let missing = |key: &str| Err(Error::Card { what: format!("the card has no {key}; give it in card.toml") });
+        let missing = |key: &str| {
+            let flag = if key.ends_with("licence") { format!(" or by --{key}") } else { String::new() };
+            Err(Error::Card { what: format!("the card has no {key}; give it in card.toml{flag}") })
+        };
         for (key, text) in [
             ("summary", &self.summary),
             ("licence", &self.licence),

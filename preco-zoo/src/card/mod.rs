@@ -12,4 +12,4 @@ pub(crate) use page::page;
 /// The page.
 pub(crate) const CARD_FILE: &str = "README.md";
 /// The facts.
-pub(crate) const FACTS_FILE: &str = "card.toml";
+pub const FACTS_FILE: &str = "card.toml";

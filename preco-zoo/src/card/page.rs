@@ -48,13 +48,14 @@ pub(crate) fn page(
     }
     add(format_args!(
         "| | |\n|---|---|\n| architecture | Swin, {} channels, depths {:?}, heads {:?}, windows of {} x {} |\n\
-         | parameters | {parameters} (encoder) |\n| input | {height} x {width} pixels; bands {} |\n\
+         | parameters | {parameters} ({}) |\n| input | {height} x {width} pixels; bands {} |\n\
          | stored values | {} to {}, then mean {:?} and deviation {:?} |\n| embedding | {} values |\n",
         spec.backbone.embed,
         spec.backbone.depths,
         spec.backbone.heads,
         spec.backbone.window[0],
         spec.backbone.window[1],
+        if spec.classes == 0 { "encoder" } else { "encoder and head" },
         preprocess.bands.join(", "),
         preprocess.range[0],
         preprocess.range[1],
@@ -65,11 +66,25 @@ pub(crate) fn page(
     if !spec.labels.is_empty() {
         add(format_args!("| classes | {} |\n", spec.labels.join(", ")));
     }
+    let (how, rust) = match spec.classes {
+        0 => (
+            format!("models download {name}"),
+            format!(
+                "let encoder = preco_zoo::from_pretrained(\"{name}\").encoder()?;\nlet image = \
+                 preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet vector = encoder.embed(&image)?;"
+            ),
+        ),
+        _ => (
+            format!("predict IMAGES --model {name}"),
+            format!(
+                "let labeller = preco_zoo::from_pretrained(\"{name}\").labeller()?;\nlet image = \
+                 preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet probabilities = labeller.classify(&image)?;"
+            ),
+        ),
+    };
     add(format_args!(
-        "\n## Use\n\nOn the command line:\n\n```sh\npreco-cli models download {name}\n```\n\nIn Rust, with the \
-         crates `preco-zoo` and `preco-core`:\n\n```rust,ignore\nlet encoder = \
-         preco_zoo::from_pretrained(\"{name}\").encoder()?;\nlet image = \
-         preco_core::imagery::decode(\"image.png\".as_ref())?;\nlet vector = encoder.embed(&image)?;\n```\n\nIn Python, \
+        "\n## Use\n\nOn the command line:\n\n```sh\npreco-cli {how}\n```\n\nIn Rust, with the crates `preco-zoo` \
+         and `preco-core`:\n\n```rust,ignore\n{rust}\n```\n\nIn Python, \
          with timm 1.0.31 or newer (the tensors have its names; with an older one give `architecture` and \
          `model_args` of config.json to `create_model` and the file to `load_state_dict`); {note}:\n\n\
          ```python\nimport timm\nmodel = timm.create_model(\"{timm}\", pretrained=True).eval()\n```\n\n"
@@ -98,10 +113,13 @@ fn front_matter(spec: &ModelSpec, facts: &Facts) -> String {
         let name = serde_json::Value::from(identifier(&facts.licence));
         format!("license: other\nlicense_name: {name}\nlicense_link: https://spdx.org/licenses/\n")
     };
-    let task = if spec.classes == 0 { "image-feature-extraction" } else { "image-classification" };
+    let (task, method) = match spec.classes {
+        0 => ("image-feature-extraction", "- self-supervised\n- masked-image-modeling\n"),
+        _ => ("image-classification", ""),
+    };
     format!(
-        "---\n{licence}pipeline_tag: {task}\ntags:\n- remote-sensing\n- earth-observation\n- self-supervised\n- \
-         masked-image-modeling\n- swin\n- timm\n- candle\n- rust\n---\n\n"
+        "---\n{licence}pipeline_tag: {task}\ntags:\n- remote-sensing\n- earth-observation\n{method}- swin\n- timm\n- \
+         candle\n- rust\n---\n\n"
     )
 }
 
