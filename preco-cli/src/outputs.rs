@@ -21,7 +21,7 @@ impl Outputs {
     }
 
     /// These are read, files or addresses: they are never replaced.
-    pub(crate) fn reads<'a>(mut self, names: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a + ?Sized)>) -> Self {
+    pub(crate) fn reads(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.inputs.extend(names.into_iter().filter_map(|name| same(&sources::local(name.as_ref())?)));
         self
     }

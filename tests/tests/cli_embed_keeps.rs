@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use preco_core::geo::{RasterOut, Samples, write_geotiff};
 use preco_core::imagery::{Image8, crop, write_png};
 use preco_tests::binary::{preco, start};
 use preco_tests::land::{AFFINE, SIZE, colours, result, scene, write_scene};
@@ -177,4 +178,85 @@ fn a_pipe_is_no_file_and_a_folder_in_itself_is_walked_once() {
     write_png(&Image8::filled(70, 70, [9; 3]), &folder.join("images/a.png")).expect("png");
     std::os::unix::fs::symlink(".", folder.join("images/again")).expect("link");
     assert_eq!(result(folder, "embed images --out all.parquet")["tiles"], 1);
+}
+
+#[test]
+fn an_interrupted_trial_goes_on_and_two_runs_do_not_share_their_parts() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    let mut child = start(folder, "embed --threads 1");
+    let parts = folder.join("preco-demo/embeddings.parquet.parts");
+    while std::fs::read_dir(&parts).map_or(0, |files| files.flatten().filter(is_part).count()) < 1 {
+        assert!(child.try_wait().expect("child").is_none(), "it ended before its first part");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    preco(folder, "embed preco-demo/scene.tif --tile 128 --stride 32 --out preco-demo/embeddings.parquet")
+        .refused("another run writes");
+    child.kill().expect("kill");
+    child.wait().expect("child");
+    let again = preco(folder, "embed").succeeded();
+    assert!(again.stderr.contains("going on behind"), "{}", again.stderr);
+}
+
+#[test]
+fn more_tiles_than_can_be_embedded_are_refused_at_once() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    // A claim of 2^32 - 1 pixels a side.
+    let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    let mut entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        bytes.extend(tag.to_le_bytes().into_iter().chain(kind.to_le_bytes()));
+        bytes.extend(count.to_le_bytes().into_iter().chain(value.to_le_bytes()));
+    };
+    for (tag, value) in [(256, u32::MAX), (257, u32::MAX), (258, 8), (259, 1), (262, 1), (277, 1), (322, 16), (323, 16)]
+    {
+        entry(tag, 4, 1, value);
+    }
+    entry(324, 4, 1, 8);
+    bytes.extend([0; 4]);
+    std::fs::write(folder.join("huge.tif"), bytes).expect("write");
+    scene(folder, "scene.tif", 1);
+    for (arguments, why) in [
+        ("embed huge.tif --bands 1,1,1 --out a.parquet", "huge.tif"),
+        ("embed huge.tif --bands 1,1,1 --out a.parquet --shard 0/1000000", "huge.tif"),
+        ("change huge.tif huge.tif --bands 1,1,1 --out a.tif", "huge.tif"),
+        ("data chip huge.tif --bands 1,1,1 --out chips", "huge.tif"),
+        ("change scene.tif scene.tif --tile 300000 --out a.tif", "--tile 300000 must be 1 to 16384"),
+        ("embed scene.tif --tile 300000 --out a.parquet", "--tile 300000 must be 1 to 16384"),
+    ] {
+        preco(folder, arguments).refused(why);
+    }
+    let left: Vec<_> = std::fs::read_dir(folder).expect("list").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_png_of_sixteen_bits_is_what_the_same_scene_is_as_a_tiff_and_its_alpha_is_no_data() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    let image = crop(&colours(5), 0, 0, 128, 128).expect("crop");
+    let deep: Vec<u16> = image.data().iter().map(|&value| 300 + 8 * u16::from(value)).collect();
+    let out = RasterOut { width: 128, height: 128, bands: 3, affine: None, crs: None, nodata: None, palette: None };
+    write_geotiff(&folder.join("deep.tif"), &out, Samples::U16(&deep)).expect("tiff");
+    image::ImageBuffer::<image::Rgb<u16>, _>::from_raw(128, 128, deep)
+        .expect("size")
+        .save(folder.join("deep.png"))
+        .expect("png");
+    preco(folder, "embed deep.png --out a.parquet").refused("--stretch");
+    for name in ["png", "tif"] {
+        let bands = if name == "tif" { "--bands 1,2,3" } else { "" };
+        result(folder, &format!("embed deep.{name} {bands} --whole --stretch 300,2340 --out {name}.parquet"));
+    }
+    let vectors = |name: &str| Embeddings::open(&folder.join(name)).expect("open").vectors;
+    assert!(vectors("png.parquet") == vectors("tif.parquet"), "the same values, the same vector");
+
+    // The left half cannot be seen.
+    let seen = image.data().chunks_exact(3).enumerate();
+    let rgba: Vec<u8> = seen.flat_map(|(at, p)| [p[0], p[1], p[2], if at % 128 < 64 { 0 } else { 255 }]).collect();
+    image::ImageBuffer::<image::Rgba<u8>, _>::from_raw(128, 128, rgba)
+        .expect("size")
+        .save(folder.join("half.png"))
+        .expect("png");
+    let done = result(folder, "embed half.png --tile 64 --out half.parquet");
+    assert_eq!((&done["tiles"], &done["skipped"]), (&json!(4), &json!(2)));
 }

@@ -10,7 +10,7 @@ use preco_zoo::embeddings::Embeddings;
 use serde::Serialize;
 use serde_json::json;
 
-use super::places::{COLOURS, TileRaster, check_ending, colour_text, write_geojson};
+use super::places::{COLOURS, TileRaster, check_ending, colour_text, sources, write_geojson};
 use crate::hub::Hub;
 use crate::output::Report;
 use crate::outputs::Outputs;
@@ -64,16 +64,12 @@ pub(crate) struct Groups {
 /// Runs the command.
 pub(crate) fn execute(args: &Args) -> Result<Groups> {
     ensure!(args.out.is_some() || args.geojson.is_some(), "--out FILE.tif or --geojson FILE says where groups go");
-    args.out.as_ref().map_or(Ok(()), |path| check_ending("--out", path, &["tif", "tiff"]))?;
-    args.geojson.as_ref().map_or(Ok(()), |path| check_ending("--geojson", path, &["geojson", "json"]))?;
+    check_ending("--out", args.out.as_deref(), &["tif", "tiff"])?;
+    check_ending("--geojson", args.geojson.as_deref(), &["geojson", "json"])?;
     ensure!(args.clusters <= MOST, "--clusters {} must be 1 to {MOST}", args.clusters);
-    let outputs = Outputs::new(args.force).writes("--out", args.out.as_deref());
-    outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     let file = Embeddings::open(&args.file)?;
-    Outputs::new(true)
-        .reads(file.tiles.iter().map(|tile| &tile.source))
-        .writes("--out", args.out.as_deref())
-        .check()?;
+    let outputs = Outputs::new(args.force).reads(sources(&file)).writes("--out", args.out.as_deref());
+    outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     ensure!(!file.is_empty(), "{} holds no embedding", args.file.display());
     let asked = KMeans { clusters: args.clusters, iterations: args.iterations, seed: args.seed };
     let groups = asked.fit(&file.vectors, file.header.length)?;

@@ -1,5 +1,6 @@
 //! Tiles of a file of embeddings, put back where they lie: as a raster with a pixel for each, and as GeoJSON.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
@@ -112,6 +113,11 @@ pub(crate) fn overview(file: &Embeddings) -> usize {
     file.header.settings.get("overview").and_then(Value::as_u64).unwrap_or(0) as usize
 }
 
+/// The scenes and images that tiles are of, each once.
+pub(crate) fn sources(file: &Embeddings) -> BTreeSet<&str> {
+    file.tiles.iter().map(|tile| tile.source.as_str()).collect()
+}
+
 /// A tile's outline.
 pub(crate) fn footprint(tile: &Tile) -> Option<&Footprint> {
     tile.place.as_ref()?.footprint.as_ref()
@@ -133,16 +139,10 @@ pub(crate) fn write_geojson<'a>(path: &Path, tiles: impl Iterator<Item = (&'a Ti
     Ok(())
 }
 
-/// Refuses endings that a command cannot write.
-pub(crate) fn check_ending(flag: &str, path: &Path, endings: &[&str]) -> Result<()> {
+/// Refuses endings that a command cannot write, where something is to be written.
+pub(crate) fn check_ending(flag: &str, path: Option<&Path>, endings: &[&str]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     ensure!(endings.contains(&ending), "{flag} {} must end in .{}", path.display(), endings.join(" or ."));
     Ok(())
-}
-
-/// [`check_ending`] of what was asked for.
-pub(crate) fn check_endings(flags: &[(&str, &Option<std::path::PathBuf>, &[&str])]) -> Result<()> {
-    flags
-        .iter()
-        .try_for_each(|(flag, path, endings)| path.as_ref().map_or(Ok(()), |path| check_ending(flag, path, endings)))
 }

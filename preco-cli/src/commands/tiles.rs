@@ -3,11 +3,31 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use anyhow::Result;
-use preco_core::predict::{Encoder, Output, SceneTile, Work, run};
+use anyhow::{Result, ensure};
+use preco_core::predict::{Encoder, Grid, Output, SceneTile, Work, run};
 
 /// Threads that read while the encoder works, at least.
 const READERS: usize = 2;
+
+/// The largest side of a tile: one is in memory for each thread that reads.
+const MOST_SIDE_PX: usize = 16_384;
+/// Tiles of a run at most: so many vectors fill a hundred gigabytes.
+pub(crate) const MOST_TILES: usize = 100_000_000;
+
+/// A scene's tiles, as flags ask for them.
+pub(crate) fn grid(name: &str, [width, height]: [usize; 2], tile: usize, stride: usize) -> Result<Grid> {
+    ensure!((1..=MOST_SIDE_PX).contains(&tile), "--tile {tile} must be 1 to {MOST_SIDE_PX} pixels");
+    ensure!(stride > 0, "--stride 0 leads nowhere");
+    let grid = Grid::new(width, height, tile, stride);
+    ensure!(
+        grid.len() <= MOST_TILES,
+        "{name} is {width}x{height} pixels, {}x{} tiles of {tile} pixels {stride} apart; {MOST_TILES} are too many to end: \
+         raise --tile or --stride",
+        grid.columns(),
+        grid.rows()
+    );
+    Ok(grid)
+}
 
 /// Tiles to be encoded.
 pub(crate) struct Tiles<'a> {

@@ -9,15 +9,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::geo::{Crs, RasterOut, Samples, write_geotiff};
+use preco_core::imagery::Image8;
 use preco_core::imagery::raster::Window;
-use preco_core::predict::{Grid, Output, Scene};
+use preco_core::predict::{Grid, Output, Scene, SceneTile};
 use preco_core::vectors::cosine;
-use preco_zoo::Encoder;
+use preco_zoo::{Encoder, shown};
 use serde::Serialize;
 
 use super::embed::{Values, open};
 use super::places::check_ending;
-use super::tiles::Tiles;
+use super::tiles::{self, Tiles};
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::Report;
@@ -87,7 +88,7 @@ pub(crate) struct Change {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
-    check_ending("--out", &args.out, &["tif", "tiff"])?;
+    check_ending("--out", Some(&args.out), &["tif", "tiff"])?;
     ensure!((0.0..=1.0).contains(&args.min_valid), "--min-valid {} must be 0 to 1", args.min_valid);
     Outputs::new(args.force).reads([&args.before, &args.after]).writes("--out", Some(&args.out)).check()?;
     let encoder = args.hub.encoder(&args.model, processor.level)?;
@@ -99,14 +100,13 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Change> {
     let overlap = Overlap::of(scenes[0].raster().info(), scenes[1].raster().info())?;
     let tile = args.tile.unwrap_or(encoder.preprocess().size[0]);
     let stride = args.stride.unwrap_or((tile / 4).max(1));
-    ensure!(tile > 0 && stride > 0, "--tile {tile} and --stride {stride} must be 1 at least");
-    let grid = Grid::new(overlap.size[0], overlap.size[1], tile, stride);
+    let grid = tiles::grid(&shown(&args.before), overlap.size, tile, stride)?;
 
     let started = Instant::now();
     let mut changes = Vec::with_capacity(grid.len());
     for first in (0..grid.len()).step_by(AT_ONCE) {
         let tiles = first..(first + AT_ONCE).min(grid.len());
-        let vectors = |date: usize| vectors(&encoder, &scenes, date, &overlap, &grid, tiles.clone(), args.min_valid);
+        let vectors = |date: usize| vectors(&encoder, &scenes, date, &overlap, &grid, tiles.clone(), args);
         let [before, after] = [vectors(0)?, vectors(1)?];
         changes.extend(before.iter().zip(&after).map(|pair| match pair {
             (Some(before), Some(after)) => (1.0 - cosine(before, after)) as f32,
@@ -132,20 +132,24 @@ fn vectors(
     overlap: &Overlap,
     grid: &Grid,
     tiles: std::ops::Range<usize>,
-    least_valid: f64,
+    args: &Args,
 ) -> Result<Vec<Option<Vec<f32>>>> {
     let tile = |at: usize| {
         let window = grid.window(at);
         let there = |[x, y]: [usize; 2]| Window { x: window.x + x, y: window.y + y, ..window };
         let [own, other] = [date, 1 - date].map(|date| there(overlap.origin[date]));
-        scenes[date].tile_with(own, &scenes[1 - date], other)
+        match scenes[date].tile_with(own, &scenes[1 - date], other) {
+            // A part of a scene without data.
+            Err(_) if args.values.skip_unreadable => Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 }),
+            read => read,
+        }
     };
     let mut vectors = Vec::with_capacity(tiles.len());
     let take = |output: Output<'_>| -> Result<()> {
         vectors.push(output.values.map(<[f32]>::to_vec));
         Ok(())
     };
-    let tiles = Tiles { tile: &tile, numbers: tiles, least_valid };
+    let tiles = Tiles { tile: &tile, numbers: tiles, least_valid: args.min_valid };
     tiles.through(encoder, |inputs| encoder.pooled(inputs), take)?;
     Ok(vectors)
 }

@@ -27,7 +27,14 @@ pub(super) fn execute(args: &Args, processor: &Processor) -> Result<Embedded> {
     let picture = args.picture.clone().unwrap_or_else(|| folder.join("picture.png"));
     Outputs::new(args.force || own).writes("--out", Some(&out)).writes("--picture", Some(&picture)).check()?;
     let scene = folder.join("scene.tif");
-    draw(&scene)?;
+    // Left alone where it is there: an interrupted trial goes on.
+    let drawn = folder.join("scene.tif.new");
+    draw(&drawn)?;
+    if std::fs::read(&drawn).ok() == std::fs::read(&scene).ok() {
+        std::fs::remove_file(&drawn).with_context(|| format!("cannot remove {}", drawn.display()))?;
+    } else {
+        std::fs::rename(&drawn, &scene).with_context(|| format!("cannot write {}", scene.display()))?;
+    }
     note(&format!("no INPUT: drew {}", scene.display()));
     let mut args = Args { picture: Some(picture), force: true, ..args.clone() };
     if args.cut.stride.or(args.cut.overlap).or(args.cut.tile).is_none() {

@@ -87,6 +87,11 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
+    /// Tiles of `tile` pixels, `stride` apart or side by side, of which a share of `least_valid` holds data.
+    pub(crate) fn tiles(tile: usize, stride: Option<usize>, least_valid: f64) -> Self {
+        Self { tile: Some(tile), stride, overlap: None, whole: false, min_valid: Some(least_valid) }
+    }
+
     /// The share of a tile's pixels that must hold data; of vectors if nothing is said, half of them.
     pub(crate) fn least_valid(&self) -> f64 {
         self.min_valid.unwrap_or(0.5)

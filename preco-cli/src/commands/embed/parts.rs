@@ -1,8 +1,9 @@
 //! Finished parts of a run, each a file, so that nothing is computed twice after an interruption.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use preco_core::files::{remove_leftovers, write_atomic};
 use preco_zoo::embeddings::{Embeddings, Header, Row, write};
 use serde_json::Value;
@@ -12,10 +13,15 @@ pub(super) const PART_TILES: u64 = 512;
 /// What the run is, in the folder of its parts.
 const RUN_FILE: &str = "run.json";
 
+/// Locked by the run at work.
+const LOCK_FILE: &str = "lock";
+
 /// The parts of a run that ends in one file.
 pub(super) struct Parts {
     folder: PathBuf,
     header: Header,
+    /// Held while this run writes there.
+    lock: Option<File>,
 }
 
 impl Parts {
@@ -25,6 +31,11 @@ impl Parts {
         folder.push(".parts");
         let folder = PathBuf::from(folder);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let lock_file = folder.join(LOCK_FILE);
+        let lock = File::create(&lock_file).with_context(|| format!("cannot write {}", lock_file.display()))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            bail!("another run writes {}: wait for it, or choose another --out", out.display());
+        }
         let file = folder.join(RUN_FILE);
         match std::fs::read(&file) {
             // Nothing is lost with a run that finished no part.
@@ -42,7 +53,7 @@ impl Parts {
                 .with_context(|| format!("cannot write {}", file.display()))?,
         }
         remove_leftovers(&folder).with_context(|| format!("cannot clear {}", folder.display()))?;
-        Ok(Self { folder, header: header.clone() })
+        Ok(Self { folder, header: header.clone(), lock: Some(lock) })
     }
 
     fn file(&self, first: u64) -> PathBuf {
@@ -60,9 +71,10 @@ impl Parts {
     }
 
     /// Makes `out` of the parts that begin with `firsts`, in that order, and removes them.
-    pub(super) fn finish(self, out: &Path, firsts: impl Iterator<Item = u64>) -> Result<Joined> {
+    pub(super) fn finish(mut self, out: &Path, firsts: impl Iterator<Item = u64>) -> Result<Joined> {
         let files: Vec<PathBuf> = firsts.map(|first| self.file(first)).collect();
         let joined = join(out, &self.header, &files)?;
+        self.lock = None;
         std::fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))?;
         Ok(joined)
     }

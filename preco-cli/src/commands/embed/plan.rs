@@ -11,6 +11,7 @@ use preco_core::rng::fnv1a64;
 use preco_core::spec::Preprocess;
 use preco_zoo::{Settings, shown, sources};
 
+use super::super::tiles;
 use super::{Cut, Values, inputs};
 use crate::output::note;
 
@@ -59,7 +60,6 @@ impl Plan {
         settings: &Settings,
     ) -> Result<Self> {
         let tile = cut.tile.unwrap_or_else(|| preprocess.size[0].max(preprocess.size[1]));
-        ensure!((1..=16_384).contains(&tile), "--tile {tile} must be 1 to 16384 pixels");
         let stride = match (cut.stride, cut.overlap) {
             (Some(stride), _) => stride,
             (None, Some(overlap)) => {
@@ -68,8 +68,7 @@ impl Plan {
             }
             (None, None) => tile,
         };
-        ensure!(stride > 0, "--stride 0 leads nowhere");
-        let (mut inputs, mut tiles) = (Vec::with_capacity(names.len()), 0);
+        let (mut inputs, mut count) = (Vec::with_capacity(names.len()), 0);
         let asked = cut.tile.or(cut.stride).or(cut.overlap).is_some();
         let mut skipped = Vec::new();
         for name in names {
@@ -85,7 +84,7 @@ impl Plan {
             let grid = if whole {
                 Grid::whole(info.width, info.height)
             } else {
-                Grid::new(info.width, info.height, tile, stride)
+                tiles::grid(&shown(&name), [info.width, info.height], tile, stride)?
             };
             // A whole image is decoded at once.
             let most = preco_core::imagery::MAX_PIXELS;
@@ -97,18 +96,27 @@ impl Plan {
                 info.height
             );
             let known = (!info.is_image).then(|| Box::new(info));
-            inputs.push(Input { name, grid, is_whole: whole, version, len, known, first: tiles });
-            tiles += grid.len() as u64;
+            inputs.push(Input { name, grid, is_whole: whole, version, len, known, first: count });
+            count += grid.len() as u64;
+            ensure!(
+                count <= tiles::MOST_TILES as u64,
+                "{count} tiles and more are too many for one run; cut INPUTs in parts"
+            );
         }
         let (preprocess, values, settings) = (preprocess.clone(), values.clone(), settings.clone());
         let (open, failed) = (Mutex::default(), Mutex::default());
-        Ok(Self { inputs, skipped, tiles, preprocess, values, settings, open, failed })
+        Ok(Self { inputs, skipped, tiles: count, preprocess, values, settings, open, failed })
     }
 
     /// The input of tile `id`, and its number there.
     fn of(&self, id: u64) -> (usize, usize) {
         let at = self.inputs.partition_point(|input| input.first <= id) - 1;
         (at, (id - self.inputs[at].first) as usize)
+    }
+
+    /// Which input tile `id` is of.
+    pub(crate) fn input_of(&self, id: u64) -> usize {
+        self.of(id).0
     }
 
     /// An input's scene; those used last stay open.
@@ -198,12 +206,12 @@ fn fitting(name: &str, preprocess: &Preprocess, values: &Values, settings: &Sett
     let (version, len) = (bytes.version(), bytes.len());
     // An image's head is enough.
     let local = sources::local(name).filter(|_| values.overview == 0);
-    let image = local.and_then(|path| probe(&path).ok());
+    let image = local.and_then(|path| probe(&path).ok()).filter(|image| image.bits == 8);
     let info = match image {
         Some(image) => ImageRaster::describe(&shown(name), image.width, image.height),
         None => raster::open(bytes, &shown(name), values.overview)?.info().clone(),
     };
-    choose_bands(&info, &preprocess.bands, values.bands.as_deref())?;
+    choose_bands(&info, &preprocess.bands, values.bands.as_deref().or(preprocess.band_numbers.as_deref()))?;
     values.stretch.check(&info, preprocess.levels.as_ref())?;
     Ok(Fitting { info, version, len })
 }

@@ -31,7 +31,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let encoder = args.hub.encoder(&args.model, processor.level)?;
     let names = inputs::expand(names)?;
     let target = args.shard.map_or_else(|| out.to_path_buf(), |shard| shard.file(out));
-    args.picture.as_ref().map_or(Ok(()), |path| check_ending("--picture", path, &["png", "tif", "tiff"]))?;
+    check_ending("--picture", args.picture.as_deref(), &["png", "tif", "tiff"])?;
     let outputs = Outputs::new(args.force).reads(&args.inputs).reads(&names);
     let files = Format::of(&target)?.files(&target);
     let outputs = files.iter().fold(outputs, |outputs, file| outputs.writes("--out", Some(file)));

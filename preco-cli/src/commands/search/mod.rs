@@ -92,8 +92,8 @@ pub(crate) struct Hits {
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Hits> {
     ensure!(args.count > 0, "--count 0 finds nothing");
-    args.sheet.as_ref().map_or(Ok(()), |path| check_ending("--sheet", path, &["png"]))?;
-    args.geojson.as_ref().map_or(Ok(()), |path| check_ending("--geojson", path, &["geojson", "json"]))?;
+    check_ending("--sheet", args.sheet.as_deref(), &["png"])?;
+    check_ending("--geojson", args.geojson.as_deref(), &["geojson", "json"])?;
     let outputs = Outputs::new(args.force).reads(&args.query.image).writes("--sheet", args.sheet.as_deref());
     outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     let file = Embeddings::open(&args.file)?;
