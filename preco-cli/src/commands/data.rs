@@ -1,5 +1,6 @@
-//! `data`: what is in a folder of images, its colours, its split, and look-alikes of published data sets.
+//! `data`: what is in a folder of images, its colours, its split, chips of scenes, and look-alikes of published data sets.
 
+mod chip;
 mod generate;
 mod info;
 mod rasters;
@@ -25,6 +26,9 @@ pub(crate) enum Data {
     Stats(stats::Args),
     /// Divide the images into train, val and test
     Split(split::Args),
+    /// Cut scenes into small images to learn from
+    #[command(allow_negative_numbers = true)]
+    Chip(chip::Args),
     /// Write generated images in the layout of a data set
     Generate(generate::Args),
 }
@@ -36,6 +40,7 @@ pub(crate) fn run(data: &Data, json: bool) -> Result<u8> {
         Data::Rasters(args) => output::print(&rasters::execute(args)?, json),
         Data::Stats(args) => output::print(&stats::execute(args)?, json),
         Data::Split(args) => output::print(&split::execute(args)?, json),
+        Data::Chip(args) => output::print(&chip::execute(args)?, json),
         Data::Generate(args) => output::print(&generate::execute(args)?, json),
     }
 }
