@@ -1,8 +1,9 @@
 //! Ctrl-C asks a run to save and leave; a second one ends it at once.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 
 use crate::output::note;
 
@@ -22,6 +23,9 @@ pub(crate) fn watch() -> Result<&'static AtomicBool> {
         }
         note("finishing the step and saving; once more to leave at once");
     };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")?;
+    // A command may run others, each of which watches; there is one handler.
+    static WATCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    let watched = WATCHED.get_or_init(|| ctrlc::set_handler(handler).map_err(|error| error.to_string()));
+    watched.as_ref().map_err(|error| anyhow!("cannot watch for Ctrl-C: {error}"))?;
     Ok(&ASKED)
 }

@@ -27,6 +27,7 @@ pub struct LossCurve {
     title: String,
     x_name: String,
     series: Vec<(String, Vec<(f64, f64)>)>,
+    is_log_x: bool,
     is_log: bool,
     window: Option<usize>,
 }
@@ -34,7 +35,8 @@ pub struct LossCurve {
 impl LossCurve {
     /// A plot without series.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), x_name: "step".into(), series: Vec::new(), is_log: false, window: None }
+        let (title, x_name) = (title.into(), "step".into());
+        Self { title, x_name, series: Vec::new(), is_log_x: false, is_log: false, window: None }
     }
 
     /// Adds a series of (step, value). Values that are not finite leave a gap and a red mark on the step axis.
@@ -61,11 +63,17 @@ impl LossCurve {
         self
     }
 
+    /// Makes the axis of steps logarithmic.
+    pub fn log_x(mut self) -> Self {
+        self.is_log_x = true;
+        self
+    }
+
     /// Draws the plot; a size below 240 by 160 is taken as that.
     pub fn render(&self, width: usize, height: usize) -> Image8 {
         let (width, height) = (width.max(240), height.max(160));
         let points = || self.series.iter().flat_map(|(_, points)| points);
-        let x = Axis::over(points().map(|p| p.0), false, (width / 120).max(2), 0.0);
+        let x = Axis::over(points().map(|p| p.0), self.is_log_x, (width / 120).max(2), 0.0);
         let y = Axis::over(points().map(|p| p.1), self.is_log, (height / 80).max(2), 0.04);
         let frame = Frame { left: 76.0, top: 64.0, right: width as f32 - 24.0, bottom: height as f32 - 52.0, x, y };
         let mut canvas = Canvas::new(width, height, [255; 3]);

@@ -10,6 +10,7 @@ use preco_core::nn::params::Layout;
 use preco_core::rng::fnv1a64;
 use serde::{Deserialize, Serialize};
 
+use crate::VERSION;
 use crate::checkpoint::file;
 use crate::error::{Error, Result};
 use crate::optim::{AdamW, AdamWConfig};
@@ -18,8 +19,6 @@ use crate::optim::{AdamW, AdamWConfig};
 const FORMAT: u32 = 2;
 /// Of 64-bit FNV: odd, and its bits are spread.
 const FNV_PRIME: u64 = 0x100_0000_01b3;
-/// The code that runs: its version and, where it was known at build time, its commit.
-const CODE: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
 
 /// Parameters, their average, the optimiser and how far the run is. Schedule, order of images and every random stream
 /// are functions of the seed and of [`State::step`], so nothing else need be saved.
@@ -225,7 +224,7 @@ impl<B: Backend> State<B> {
     pub fn save(&self, backend: &B, path: &Path, identity: &Identity, epoch: f64, lr: f64) -> Result<()> {
         let about = About {
             format: FORMAT,
-            code: CODE.to_owned(),
+            code: VERSION.to_owned(),
             arithmetic: backend.arithmetic(),
             identity: identity.clone(),
             step: self.step,
@@ -298,7 +297,7 @@ impl<B: Backend> State<B> {
                 "the best so far was measured on or under something else: the next evaluation is the best".to_owned(),
             );
         }
-        let (then, now) = ((about.code, about.arithmetic), (CODE.to_owned(), backend.arithmetic()));
+        let (then, now) = ((about.code, about.arithmetic), (VERSION.to_owned(), backend.arithmetic()));
         if then != now {
             let [then, now] = [then, now].map(|(code, arithmetic)| format!("{code} on {arithmetic}"));
             doubts.push(format!(

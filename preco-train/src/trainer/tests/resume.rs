@@ -251,7 +251,7 @@ fn a_checkpoint_of_other_code_is_continued_with_a_warning_and_one_of_an_older_fo
     rewrite(&path, "code", "0.0.9 (abc1234)".into());
     let (done, said) = train_how(&config(), None, root.path(), How { begin: Start::Resume, ..FRESH }).expect("resume");
     assert_eq!(done.steps, 3);
-    let this = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRECO_COMMIT"), ")");
+    let this = crate::VERSION;
     let level = Level::detect();
     let want = format!(
         "the checkpoint was written by 0.0.9 (abc1234) on cpu ({level}), f32, this is {this} on cpu ({level}), f32: \
