@@ -6,30 +6,38 @@ mod labels;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use preco_core::backbones::swin::Swin;
 use preco_core::backend::Backend;
+use preco_core::imagery::write_png;
 use preco_core::nn::params::Layout;
 use preco_core::preco::Preco;
 use preco_core::rng::Stream;
+use preco_core::spec::Preprocess;
 use preco_train::datasets::scenes::SceneGenerator;
-use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, readable, refuse_repeats};
-use preco_train::tasks::inpaint::{Inpainting, inpaint};
+use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, Subset, readable, refuse_repeats};
+use preco_train::run::Images;
+use preco_train::tasks::inpaint::{Filling, Inpainting, inpaint};
+use preco_train::tasks::pretrain::reconstructions;
 use preco_train::tasks::probe::{Probe, Split, probe};
 use preco_zoo::ModelFolder;
 use serde::Serialize;
 
+use super::labelled::Reading;
+use super::places::check_ending;
 use crate::cli::Processor;
 use crate::device::on_device;
 use crate::hub::Hub;
 use crate::output::{Report, note};
+use crate::outputs::Outputs;
 
 /// The seed of generated scenes to measure on: none that a run trains on.
 const SCENE_SEED: u64 = 0x5eed_0000_0000_0001;
 
 /// Measure a model: a fine-tuned one by its labels, a pre-trained one by reconstruction and neighbours
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Folder or name of the model
     #[arg(value_name = "MODEL")]
@@ -49,6 +57,9 @@ pub(crate) struct Args {
     /// Images to measure at most, of a pre-trained model
     #[arg(long, value_name = "N", default_value_t = 1000)]
     count: usize,
+    /// Of a pre-trained model: draw what it fills into masked squares of the first images
+    #[arg(long, value_name = "FILE.png")]
+    reconstructions: Option<PathBuf>,
     /// Seed of masks, split and random weights
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -56,7 +67,22 @@ pub(crate) struct Args {
     #[arg(long, requires = "data")]
     skip_unreadable: bool,
     #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
     hub: Hub,
+}
+
+impl Args {
+    /// The classifier in `folder` on the images of `data` that `list` names.
+    pub(crate) fn of_labels(folder: &Path, data: &Path, list: &Path) -> Self {
+        let (data, list) = (Some(data.to_path_buf()), Some(list.to_path_buf()));
+        Self { model: folder.to_path_buf(), data, list, count: 1, ..Self::default() }
+    }
+
+    /// The pre-trained model in `folder` on at most `count` images of `data` that `list` names.
+    pub(crate) fn of_masked_pixels(folder: &Path, data: &Path, list: &Path, count: usize) -> Self {
+        Self { count, ..Self::of_labels(folder, data, list) }
+    }
 }
 
 /// What was measured.
@@ -83,32 +109,49 @@ pub(crate) struct Pretrained {
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> {
     ensure!(args.count > 0, "--count 0 measures nothing; give at least 1");
+    check_ending("--reconstructions", args.reconstructions.as_deref(), &["png"])?;
+    Outputs::new(false).writes("--reconstructions", args.reconstructions.as_deref()).check()?;
     let folder = args.hub.fetch(&args.model)?;
     if folder.spec().labelling.is_some() {
+        ensure!(args.reconstructions.is_none(), "--reconstructions is about pre-trained models");
         return Ok(Evaluation::Labels(Box::new(labels::execute(args, &folder, processor)?)));
     }
-    ensure!(args.labels.is_none(), "--labels is about fine-tuned models, {} is none", folder.spec().name);
+    let Reading { bands, stretch, leave_out } = &args.reading;
+    let flags = [
+        ("--labels", args.labels.is_some()),
+        ("--bands", bands.is_some()),
+        ("--stretch", stretch.is_some()),
+        ("--leave-out", !leave_out.is_empty()),
+    ];
+    if let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) {
+        bail!("{flag} is about fine-tuned models, {} is none", folder.spec().name);
+    }
     let model = Model::load(&folder)?;
     let preprocess = folder.preprocess();
     let side_px = preprocess.size[0].max(preprocess.size[1]);
-    let (source, parts) = open(args, side_px)?;
+    let (shared, parts) = open(args, side_px)?;
+    let source = shared.as_ref();
     let mut told = BTreeSet::new();
     let mut whole =
-        |indices: Vec<usize>| if args.skip_unreadable { left(source.as_ref(), &indices, &mut told) } else { indices };
+        |indices: Vec<usize>| if args.skip_unreadable { left(source, &indices, &mut told) } else { indices };
     let indices = whole(chosen(parts.list.clone(), args));
     ensure!(!indices.is_empty(), "none of the images to measure can be read; fetch them again");
     let data = describe(args, indices.len(), side_px);
     note(&format!("{} on {data}", folder.spec().name));
-    let (source, seed) = (source.as_ref(), args.seed);
-    let inpainting = match &model {
-        Model::Pretrained(model, params) => Some(on_device!(&processor.device, |backend| {
-            inpaint(model, &*backend.parameters(params), backend, source, &indices, preprocess, seed)
-        })?),
-        Model::Encoder(..) => {
-            note("no reconstruction: the model is an encoder alone");
-            None
-        }
-    };
+    let seed = args.seed;
+    let inpainting = model.inpainting(source, &indices, preprocess, seed, processor)?;
+    if inpainting.is_none() {
+        note("no reconstruction: the model is an encoder alone");
+    }
+    if let Some(path) = &args.reconstructions {
+        let Model::Pretrained(model, params) = &model else { bail!("--reconstructions needs a model with a decoder") };
+        let shown = Subset::new(shared.clone(), indices.clone());
+        let sheet = on_device!(&processor.device, |backend| {
+            let params = &*backend.parameters(params);
+            reconstructions(model, params, backend, &shown, preprocess, seed, args.skip_unreadable)
+        })?;
+        write_png(&sheet, path)?;
+    }
     let (encoder, layout, params) = model.encoder();
     let neighbours = if source.classes().len() < 2 {
         note("no nearest neighbours: the images have no classes; put each class in a folder of its name");
@@ -124,6 +167,15 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
         })?)
     };
     Ok(Evaluation::Pretrained(Pretrained { model: folder.spec().name.clone(), data, inpainting, neighbours }))
+}
+
+/// Masked pixels alone, filled by the model that the flags name; nothing where it has no decoder.
+pub(crate) fn inpainting(args: &Args, processor: &Processor) -> Result<Option<Inpainting>> {
+    let folder = args.hub.fetch(&args.model)?;
+    let preprocess = folder.preprocess();
+    let (source, parts) = open(args, preprocess.size[0].max(preprocess.size[1]))?;
+    let indices = chosen(parts.list, args);
+    Model::load(&folder)?.inpainting(source.as_ref(), &indices, preprocess, args.seed, processor)
 }
 
 /// What is measured: with its decoder, where it has one.
@@ -146,6 +198,21 @@ impl Model {
         Ok(Self::Encoder(Box::new(encoder), layout, params))
     }
 
+    /// Masked pixels, filled; nothing where the model has no decoder.
+    fn inpainting(
+        &self,
+        source: &dyn ImageSource,
+        indices: &[usize],
+        preprocess: &Preprocess,
+        seed: u64,
+        processor: &Processor,
+    ) -> Result<Option<Inpainting>> {
+        let Self::Pretrained(model, params) = self else { return Ok(None) };
+        Ok(Some(on_device!(&processor.device, |backend| {
+            inpaint(model, &*backend.parameters(params), backend, source, indices, preprocess, seed)
+        })?))
+    }
+
     fn encoder(&self) -> (&Swin, &Layout, &[f32]) {
         match self {
             Self::Pretrained(model, params) => (model.encoder(), model.layout(), params),
@@ -160,17 +227,17 @@ struct Parts {
     train: Option<Vec<usize>>,
 }
 
-fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
+fn open(args: &Args, side_px: usize) -> Result<(Images, Parts)> {
     let Some(root) = &args.data else {
         let scenes = SceneGenerator::new(SCENE_SEED, side_px, args.count);
-        return Ok((Box::new(scenes), Parts { list: (0..args.count).collect(), train: None }));
+        return Ok((Arc::new(scenes), Parts { list: (0..args.count).collect(), train: None }));
     };
     let allow = if args.skip_unreadable { Allow::Any } else { Allow::None };
     let scan = |list: Option<PathBuf>| ImageFolder::scan_with(root, &Scan { list, allow, ..Scan::default() });
     let Some(train) = &args.train_list else {
         let folder = scan(args.list.clone())?;
         let list = (0..folder.len()).collect();
-        return Ok((Box::new(folder), Parts { list, train: None }));
+        return Ok((Arc::new(folder), Parts { list, train: None }));
     };
     // One source for both sides: the split is made of positions in it.
     let whole = scan(None)?;
@@ -184,7 +251,7 @@ fn open(args: &Args, side_px: usize) -> Result<(Box<dyn ImageSource>, Parts)> {
     refuse_repeats(&whole, &lists)?;
     let test = args.list.as_ref().map(side).transpose()?.unwrap_or_default();
     let train = side(train)?;
-    Ok((Box::new(whole), Parts { list: test, train: Some(train) }))
+    Ok((Arc::new(whole), Parts { list: test, train: Some(train) }))
 }
 
 /// Those that can be decoded; the others are told of, each once.
@@ -232,10 +299,15 @@ impl Pretrained {
                 "inpainting, {images} images, {:.0} % masked; mean absolute difference there",
                 100.0 * masked
             )?;
-            writeln!(out, "{:16} {:>12} {:>12}", "filled by", "normalised", "grey levels")?;
-            for filling in fillings {
-                writeln!(out, "{:16} {:>12.4} {:>12.2}", filling.name, filling.l1, filling.grey_levels)?;
+            let heads = ["normalised", "grey levels", "detailed", "flat"];
+            writeln!(out, "{:16} {:>12} {:>12} {:>12} {:>12}", "filled by", heads[0], heads[1], heads[2], heads[3])?;
+            for Filling { name, l1, grey_levels, detailed, flat } in fillings {
+                writeln!(out, "{name:16} {l1:>12.4} {grey_levels:>12.2} {detailed:>12.4} {flat:>12.4}")?;
             }
+            writeln!(
+                out,
+                "detailed, flat: the quarters of masked squares with the most and the least to see, normalised"
+            )?;
             writeln!(out)?;
         }
         let Some(Probe { classes, train, test, model, random, colours }) = &self.neighbours else {

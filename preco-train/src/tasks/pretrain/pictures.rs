@@ -6,8 +6,9 @@ use preco_core::imagery::Image8;
 use preco_core::nn::Pass;
 use preco_core::preco::{Mask, Preco, Tape};
 use preco_core::rng::Stream;
+use preco_core::spec::Preprocess;
 
-use super::{Pretrain, TERMS};
+use super::TERMS;
 use crate::datasets::ImageSource;
 use crate::error::Result;
 use crate::progress::StepReport;
@@ -33,29 +34,33 @@ pub(super) fn losses(history: &[StepReport]) -> Image8 {
 }
 
 /// A row per example: the image, what the masked branch sees, its prediction in the masked squares among the visible
-/// pixels, and the whole prediction of the prompt branch.
+/// pixels, and the whole prediction of the prompt branch. Images that cannot be read are passed over where that is said.
+///
+/// # Errors
+/// Where an image cannot be read.
 ///
 /// # Randomness
 /// Masks: stream `(seed, "example mask", 0, index)`.
-pub(super) fn reconstructions<B: Backend>(
+pub fn reconstructions<B: Backend>(
     model: &Preco,
     params: &B::Slice,
     backend: &B,
     examples: &dyn ImageSource,
-    config: &Pretrain,
+    preprocess: &Preprocess,
+    seed: u64,
+    skip_unreadable: bool,
 ) -> Result<Image8> {
-    let preprocess = config.preprocess();
     let [height, width] = preprocess.size;
     let length = 3 * height * width;
     let mut tape = Tape::new(backend, Keep::Inputs);
     let mut sheet = ReconstructionSheet::new();
     let mut shown = 0;
     for index in 0..examples.len() {
-        let input = match view::tensor(examples, &[index], &preprocess) {
-            Err(_) if config.recipe.max_unreadable > 0 => continue,
+        let input = match view::tensor(examples, &[index], preprocess) {
+            Err(_) if skip_unreadable => continue,
             input => input?,
         };
-        let mask = Mask::random(&config.model, &mut Stream::new(config.recipe.seed, "example mask", 0, index as u64));
+        let mask = Mask::random(model.config(), &mut Stream::new(seed, "example mask", 0, index as u64));
         let pixels = mask.pixels();
         model.forward(backend, params, &input, &[mask], &Pass::inference(), &mut tape)?;
         let drawn = model.predictions(backend, &tape);

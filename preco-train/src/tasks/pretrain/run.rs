@@ -58,7 +58,9 @@ pub fn run<B: Backend>(
     if !history.is_empty() {
         let (model, params) = (task.model(), state.published());
         write_png(&pictures::losses(&history), &inputs.output.file(RunFolder::LOSS))?;
-        let sheet = pictures::reconstructions(model, params, backend, examples.as_ref(), config)?;
+        let (preprocess, skips) = (config.preprocess(), config.recipe.max_unreadable > 0);
+        let (images, seed) = (examples.as_ref(), config.recipe.seed);
+        let sheet = pictures::reconstructions(model, params, backend, images, &preprocess, seed, skips)?;
         let (mut reconstructions, path) = (Vec::new(), inputs.output.file(RunFolder::RECONSTRUCTION));
         encode_png(&sheet, &mut reconstructions).map_err(|source| Error::Io {
             action: "write",
