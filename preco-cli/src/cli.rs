@@ -6,7 +6,8 @@ use preco_core::backend::cpu::Cpu;
 use preco_core::simd::Level;
 
 use crate::commands::{
-    bench, change, cluster, config, data, embed, evaluate, finetune, knn, models, predict, pretrain, scenes, search,
+    ablate, bench, change, cluster, config, data, embed, evaluate, finetune, knn, models, predict, pretrain, scatter,
+    scenes, search,
 };
 use crate::device::Device;
 use crate::output;
@@ -38,6 +39,8 @@ enum Command {
     Search(search::Args),
     /// Group tiles by likeness and map the groups
     Cluster(cluster::Args),
+    /// Draw embeddings in two dimensions, a colour for each class
+    Scatter(scatter::Args),
     /// Map the change between two dates of one place
     Change(Box<change::Args>),
     /// Label images, or the tiles of scenes, with a fine-tuned model
@@ -47,6 +50,8 @@ enum Command {
     Knn(knn::Args),
     /// Measure a model: a fine-tuned one by its labels, a pre-trained one by reconstruction and neighbours
     Evaluate(evaluate::Args),
+    /// Compare variants of a recipe, seed by seed; finished runs are never done again
+    Ablate(ablate::Args),
     /// Show or check the settings of a run
     #[command(subcommand)]
     Config(Box<config::Config>),
@@ -158,9 +163,11 @@ impl Cli {
             Command::Embed(args) => output::print(&embed::execute(&args, &processor)?, self.json),
             Command::Search(args) => output::print(&search::execute(&args, &processor)?, self.json),
             Command::Cluster(args) => output::print(&cluster::execute(&args)?, self.json),
+            Command::Scatter(args) => output::print(&scatter::execute(&args)?, self.json),
             Command::Change(args) => output::print(&change::execute(&args, &processor)?, self.json),
             Command::Predict(args) => output::print(&predict::execute(&args, &processor)?, self.json),
             Command::Knn(args) => output::print(&knn::execute(&args, &processor)?, self.json),
+            Command::Ablate(args) => output::print(&ablate::execute(&args, &processor)?, self.json),
             Command::Evaluate(args) => output::print(&evaluate::execute(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Train(args)) => output::print(&bench::train(&args, &processor)?, self.json),
             Command::Bench(bench::Bench::Encode(args)) => output::print(&bench::encode(&args, &processor)?, self.json),

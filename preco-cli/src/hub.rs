@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use preco_core::predict::Labeller;
 use preco_core::simd::Level;
 use preco_zoo::progress::Progress;
 use preco_zoo::{Encoder, ModelFolder, Settings, Token};
@@ -62,12 +61,6 @@ impl Hub {
     pub(crate) fn encoder(&self, name: &str, level: Level) -> Result<Encoder> {
         let display = Display::default();
         Ok(preco_zoo::from_pretrained(name).settings(self.settings()).level(level).progress(&display).encoder()?)
-    }
-
-    /// The classifier called `name`, computing with `level`, and its name.
-    pub(crate) fn labeller(&self, name: &str, level: Level) -> Result<Labeller> {
-        let display = Display::default();
-        Ok(preco_zoo::from_pretrained(name).settings(self.settings()).level(level).progress(&display).labeller()?)
     }
 
     /// The model called `name`, or the one in this folder, here and compared with its digests.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use preco_core::geo::{RasterOut, Samples, write_geotiff};
 use preco_core::imagery::raster::open_file;
 use preco_core::imagery::{crop, write_png};
 use preco_core::spec::{Labelling, ModelSpec, Preprocess};
-use preco_tests::binary::{preco, start};
+use preco_tests::binary::{command, done, preco, start};
 use preco_tests::land::{AFFINE, colours, result, write_scene};
 use preco_train::datasets::bigearthnet::write_look_alike;
 use preco_train::datasets::scenes::{CLASSES, SceneGenerator};
@@ -82,10 +83,32 @@ fn a_run_leaves_a_model_that_labels_measures_and_is_published() {
     let outlines = json_file(&folder.join("map.geojson"));
     assert_eq!(outlines["features"].as_array().expect("features").len(), tiles.lines().count());
 
-    std::fs::write(folder.join("card.toml"), preco_tests::models::facts().to_text().expect("card")).expect("card");
-    preco(folder, "models publish run --name land-classifier --card card.toml --to out --yes").succeeded();
-    let again = result(folder, "predict land/forest --model out --out again.jsonl");
+    // The run knows all that a card says but whose it is.
+    let publish = "models publish run --name land-classifier --to zoo/models/land-classifier";
+    preco(folder, publish).refused("no licence");
+    std::fs::create_dir_all(folder.join("zoo")).expect("folder");
+    let licences = "--licence MIT --data-licence none --registry zoo/registry.json";
+    preco(folder, &format!("{publish} {licences} --yes")).succeeded();
+    let card = std::fs::read_to_string(folder.join("zoo/models/land-classifier/README.md")).expect("card");
+    for needle in ["preco-cli finetune classify --batch-size 8 --data land", "top-1 accuracy", "(encoder and head)"] {
+        assert!(card.contains(needle), "the card lacks {needle}:\n{card}");
+    }
+    let again = result(folder, "predict land/forest --model zoo/models/land-classifier --out again.jsonl");
     assert_eq!(again["counts"], one["counts"]);
+    // By its name, from the folder beside the registry.
+    let registry = folder.join("zoo/registry.json");
+    let by_name = || {
+        let mut by_name = command(folder, "predict land/forest --model land-classifier --json");
+        self::done(by_name.env("PRECO_REGISTRY", &registry).output().expect("start"))
+    };
+    let named = by_name();
+    let named: Value = serde_json::from_str(&named.succeeded().stdout).expect("JSON");
+    assert_eq!(named["counts"], one["counts"]);
+    let weights = folder.join("zoo/models/land-classifier/model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("weights");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&weights, bytes).expect("write");
+    by_name().refused("SHA-256");
 }
 
 fn spec_labels(folder: &Path) -> Vec<String> {
@@ -94,6 +117,88 @@ fn spec_labels(folder: &Path) -> Vec<String> {
 
 fn spec_label(labels: &[String], class: u8) -> Value {
     labels.get(usize::from(class)).map_or(Value::Null, |label| json!(label))
+}
+
+/// Scenes of 4 bands of 16 bits without names: what is told apart is in the last band alone.
+fn nameless_tiles(root: &Path) {
+    let scenes = SceneGenerator::new(8, 64, 24);
+    for index in 0..24 {
+        let class = index % 2;
+        let image = scenes.scene(index).image;
+        let samples = image.data().chunks_exact(3).enumerate().flat_map(|(at, pixel)| {
+            let stripes = if class == 0 { at % 64 / 8 } else { at / 64 / 8 };
+            let last = if stripes % 2 == 0 { 3000 } else { 200 };
+            [pixel[0], pixel[1], pixel[2]].map(|value| 4 * u16::from(value)).into_iter().chain([last])
+        });
+        let samples: Vec<u16> = samples.collect();
+        let folder = root.join(["across", "down"][class]);
+        std::fs::create_dir_all(&folder).expect("folder");
+        let out = RasterOut { width: 64, height: 64, bands: 4, affine: None, crs: None, nodata: None, palette: None };
+        write_geotiff(&folder.join(format!("{index:02}.tif")), &out, Samples::U16(&samples)).expect("tile");
+    }
+}
+
+#[test]
+fn bands_that_were_chosen_by_number_are_the_models_from_then_on() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    nameless_tiles(&folder.join("tiles"));
+    let train = "finetune classify --data tiles --held-out 0.3 --steps 40 --batch-size 8 --augment none";
+    for (name, bands, kept) in [
+        ("last", "--bands 4,4,1", json!([4, 4, 1])),
+        ("named", "--bands red=4,green=2,blue=1", json!([4, 2, 1])),
+        ("all", "--bands all --adapt-bands", json!([1, 2, 3, 4])),
+    ] {
+        let done = result(folder, &format!("{train} {bands} --out {name}"));
+        assert_eq!(json_file(&folder.join(name).join("preprocessor_config.json"))["band_numbers"], kept);
+        let measured = result(folder, &format!("evaluate {name} --data tiles"));
+        let right = measured["figures"]["top1"].as_f64().expect("share");
+        assert!(right > 0.9, "{name}: {right}, while training held out {}", done["figures"]["top1"]);
+        let found = result(folder, &format!("predict tiles/down --model {name} --out {name}.jsonl"));
+        assert!(found["counts"]["down"].as_u64().expect("count") > 9, "{name}: {}", found["counts"]);
+    }
+    // Other bands are asked for by hand.
+    let other = result(folder, "evaluate last --data tiles --bands 1,2,3");
+    assert!(other["figures"]["top1"].as_f64().expect("share") < 0.9);
+    let knn = "knn preco-swin-pico --data tiles --train-list all.txt --list all.txt --bands 4,4,1";
+    let list: String = ["across", "down"]
+        .iter()
+        .enumerate()
+        .flat_map(|(class, name)| (0..12).map(move |at| format!("{name}/{:02}.tif\n", 2 * at + class)))
+        .collect();
+    std::fs::write(folder.join("all.txt"), list).expect("list");
+    assert!(result(folder, knn)["figures"]["top1"].as_f64().expect("share") > 0.9);
+}
+
+#[test]
+fn what_holds_no_data_looks_alike_to_training_and_to_prediction() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    // Half of the tiles have a hole, and nothing else tells them apart.
+    let scenes = SceneGenerator::new(9, 64, 24);
+    for index in 0..24 {
+        let class = index % 2;
+        let image = scenes.scene(index).image;
+        let hole = |at: usize| class == 1 && (16..48).contains(&(at % 64)) && (16..48).contains(&(at / 64));
+        let samples = image.data().chunks_exact(3).enumerate();
+        let samples =
+            samples.flat_map(|(at, pixel)| [0, 1, 2].map(|band| if hole(at) { 0 } else { pixel[band].max(1) }));
+        let into = folder.join("tiles").join(["full", "holes"][class]);
+        std::fs::create_dir_all(&into).expect("folder");
+        let (nodata, samples) = (Some(0.0), samples.collect::<Vec<u8>>());
+        let out = RasterOut { width: 64, height: 64, bands: 3, affine: None, crs: None, nodata, palette: None };
+        write_geotiff(&into.join(format!("{index:02}.tif")), &out, Samples::U8(&samples)).expect("tile");
+    }
+    let train = "finetune classify --data tiles --held-out 0.3 --steps 60 --batch-size 8 --augment none --bands 1,2,3";
+    result(folder, &format!("{train} --out run"));
+    let measured = result(folder, "evaluate run --data tiles");
+    let [full, holes] = ["full", "holes"].map(|class| {
+        let found = result(folder, &format!("predict tiles/{class} --model run --min-valid 0"));
+        found["counts"][class].as_u64().unwrap_or(0)
+    });
+    let right = measured["figures"]["top1"].as_f64().expect("share");
+    assert!((right - (full + holes) as f64 / 24.0).abs() < 1e-9, "{right} by evaluate, {full} and {holes} by predict");
+    assert!(right > 0.7, "{right}");
 }
 
 #[test]
@@ -184,10 +289,8 @@ fn the_files_of_the_papers_tables_are_understood() {
             let told = preco(root.path(), &format!("finetune {kind} --config {}", path.display()));
             let (text, missing) = (&told.stderr, ["--data DIR is missing", "runs/swin-b-"]);
             assert!(missing.iter().any(|missing| text.contains(missing)), "{}: {text}", path.display());
-            if kind == "multilabel" {
-                // They have keys that pre-training has not.
-                preco(root.path(), &format!("config check {}", path.display())).succeeded();
-            }
+            let checked = preco(root.path(), &format!("config check {}", path.display())).succeeded();
+            assert!(checked.stdout.contains("next: preco-cli finetune"), "{}", checked.stdout);
             files += 1;
         }
     }

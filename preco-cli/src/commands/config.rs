@@ -11,6 +11,9 @@ use super::pretrain::{Args, Plan, check, settings};
 use crate::cli::Machine;
 use crate::output::{Report, one_line};
 
+/// What takes fine-tuning's files.
+const FINETUNE: &str = "finetune classify (or multilabel)";
+
 /// What to do with settings.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Config {
@@ -22,6 +25,9 @@ pub(crate) enum Config {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Take it for a file of `finetune`, also where pre-training has all its keys
+        #[arg(long)]
+        finetune: bool,
     },
 }
 
@@ -42,16 +48,22 @@ pub(crate) fn execute(command: &Config, machine: &Machine) -> Result<Answer> {
             let args = settings(args, machine)?;
             Ok(Answer::Settings { toml: Plan::new(&args)?.settings(&args)? })
         }
-        Config::Check { file } => {
-            let args = Args { config: Some(file.clone()), ..Args::default() };
-            let checked = settings(&args, &Machine::default()).and_then(|args| check(&args, &Plan::new(&args)?));
-            let mut reason = checked.err().map(|error| one_line(&error));
-            let mut command = "pretrain";
-            // A key that pre-training has not may be fine-tuning's. Of that the keys and the kinds of their values are checked; the rest needs the data.
+        Config::Check { file, finetune } => {
+            // Of fine-tuning what can be judged without data and model is checked.
             let other = finetune::Args { config: Some(file.clone()), ..finetune::Args::default() };
-            let is_unknown = reason.as_ref().is_some_and(|reason| reason.contains("unknown key"));
-            if is_unknown && finetune::settings(&other, &Machine::default()).is_ok() {
-                (reason, command) = (None, "finetune classify (or multilabel)");
+            let as_finetune =
+                || finetune::settings(&other, &Machine::default()).and_then(|args| finetune::check(&args));
+            let args = Args { config: Some(file.clone()), ..Args::default() };
+            let as_pretrain = || settings(&args, &Machine::default()).and_then(|args| check(&args, &Plan::new(&args)?));
+            let mut command = if *finetune { FINETUNE } else { "pretrain" };
+            let checked = if *finetune { as_finetune() } else { as_pretrain() };
+            let mut reason = checked.err().map(|error| one_line(&error));
+            // A key that pre-training has not may be fine-tuning's.
+            if reason.as_ref().is_some_and(|reason| reason.contains("unknown key")) {
+                let other = as_finetune().err().map(|error| one_line(&error));
+                if other.as_ref().is_none_or(|other| !other.contains("unknown key")) {
+                    (reason, command) = (other, FINETUNE);
+                }
             }
             Ok(Answer::Verdict { file: file.clone(), valid: reason.is_none(), reason, command })
         }

@@ -1,7 +1,8 @@
 //! `knn`: what frozen features know, by the labels of the nearest training images. Nothing is trained.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -16,7 +17,7 @@ use preco_train::view;
 use serde::Serialize;
 
 use super::finetune::figures_text;
-use super::labelled::{Labelled, check_labels, reader};
+use super::labelled::{Labelled, Reading, check_labels};
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::{Report, note};
@@ -52,6 +53,8 @@ pub(crate) struct Args {
     #[arg(long)]
     random: bool,
     #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
     hub: Hub,
 }
 
@@ -62,7 +65,27 @@ pub(crate) struct Neighbours {
     known: usize,
     asked: usize,
     classes: usize,
-    figures: Figures,
+    pub(crate) figures: Figures,
+}
+
+impl Args {
+    /// The model in `folder` on `lists` of `data`: those whose labels are known, and those that are asked about.
+    pub(crate) fn of(folder: &Path, data: &Path, lists: [PathBuf; 2], label_fraction: f64, seed: u64) -> Self {
+        let [train, test] = lists.map(Some);
+        Self {
+            model: folder.to_string_lossy().into_owned(),
+            data: data.to_path_buf(),
+            split: None,
+            part: String::new(),
+            list: test,
+            train_list: train,
+            label_fraction,
+            seed,
+            random: false,
+            reading: Reading::default(),
+            hub: Hub::default(),
+        }
+    }
 }
 
 /// Runs the command.
@@ -76,18 +99,14 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Neighbours> 
             "--split DIR, or --train-list FILE and --list FILE, say whose labels are known and who is asked about"
         ),
     };
-    let source = Labelled {
-        root: Some(args.data.clone()),
-        table: None,
-        list: None,
-        leave_out: Vec::new(),
-        classes: None,
-        most: 0,
-        reader: reader(None, false, &preprocess.bands)?,
-    };
-    let mut source = source;
-    source.reader.levels = preprocess.levels.clone();
-    let known = Labelled { list: Some(train), ..source.clone() }.open()?.images;
+    let mut source = Labelled::new(Some(args.data.clone()), None, &preprocess).read_as(&args.reading, &preprocess)?;
+    let mut opened = Labelled { list: Some(train.clone()), ..source.clone() }.open()?;
+    if source.reader.levels.is_none() && source.needs_levels(&opened.files)? {
+        // As fine-tuning would see them: by those whose labels are known.
+        source.reader.levels = Some(source.measured_levels(&opened.files, &HashSet::new())?);
+        opened = Labelled { list: Some(train), ..source.clone() }.open()?;
+    }
+    let known = opened.images;
     let asked = Labelled { list: Some(test), ..source.clone() }.open()?.images;
     let chosen = label_fraction(known.as_ref(), args.label_fraction, args.seed)?;
     let known: Images = Arc::new(Subset::new(known, chosen));

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use preco_core::imagery::{Levels, Stretch};
+use preco_core::imagery::{EUROSAT, Levels, Stretch, raster};
+use preco_core::spec::Preprocess;
 use preco_train::datasets::bigearthnet::{self, BigEarthNet, Choice};
-use preco_train::datasets::{
-    Allow, BandReader, EUROSAT, ImageFolder, ImageSource, LabelTable, Scan, Unreadable, levels_of,
-};
+use preco_train::datasets::split::Part;
+use preco_train::datasets::{Allow, BandReader, ImageFolder, ImageSource, LabelTable, Scan, Unreadable, levels_of};
 use preco_train::run::Images;
 
 /// Images at most from which means and deviations are computed.
@@ -32,36 +32,78 @@ pub(crate) struct Labelled {
     pub(crate) most: usize,
     /// The bands, and what becomes of their values.
     pub(crate) reader: BandReader,
+    /// True where the folder is BigEarthNet's: found out once, since it takes a walk through the folder.
+    pub(crate) is_bigearthnet: bool,
+}
+
+/// What is read of files, and how, where it is not what the model says.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Bands and values")]
+pub(crate) struct Reading {
+    /// Bands of the files: names, numbers from 1, or both (red=4) [default: the model's]
+    #[arg(long, value_name = "BANDS")]
+    pub(crate) bands: Option<String>,
+    /// Stored values of more than eight bits that become black and white: LOW,HIGH or sentinel2 [default: the model's]
+    #[arg(long, value_name = "HOW", allow_hyphen_values = true)]
+    pub(crate) stretch: Option<String>,
+    /// Text files of names of BigEarthNet's patches to leave out: snow, clouds
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub(crate) leave_out: Vec<PathBuf>,
 }
 
 /// Images, and what was left out of them.
 pub(crate) struct Opened {
     pub(crate) images: Images,
     pub(crate) left_out: Vec<Unreadable>,
+    /// Images to train on and to choose by, where the data set says which: BigEarthNet's version 2.
+    pub(crate) official: Option<[Vec<usize>; 2]>,
+    /// Names and paths of images that are a file each; none of BigEarthNet's.
+    pub(crate) files: Vec<(String, PathBuf)>,
 }
 
 impl Labelled {
+    /// The images of a folder or a table, with the bands and levels that a model sees.
+    pub(crate) fn new(root: Option<PathBuf>, table: Option<PathBuf>, preprocess: &Preprocess) -> Self {
+        let is_bigearthnet = table.is_none() && root.as_deref().is_some_and(BigEarthNet::is_at);
+        let reader = BandReader::of(preprocess);
+        Self { root, table, list: None, leave_out: Vec::new(), classes: None, most: 0, reader, is_bigearthnet }
+    }
+
+    /// Read as flags say.
+    pub(crate) fn read_as(mut self, reading: &Reading, preprocess: &Preprocess) -> Result<Self> {
+        self.choose_bands(reading.bands.as_deref(), preprocess)?;
+        self.leave_out.clone_from(&reading.leave_out);
+        // Of other bands too, as `predict` does: levels are the model's, channel by channel.
+        self.reader.levels.clone_from(&preprocess.levels);
+        if self.reader.levels.is_none() || reading.stretch.is_some() {
+            self.reader.levels = self.stated_levels(reading.stretch.as_deref())?;
+        }
+        ensure!(
+            self.reader.bands.len() == preprocess.bands.len(),
+            "--bands names {} bands, the model wants {}",
+            self.reader.bands.len(),
+            preprocess.bands.len()
+        );
+        Ok(self)
+    }
+
     /// For messages.
     pub(crate) fn place(&self) -> String {
         self.table.as_ref().or(self.root.as_ref()).map(|path| path.display().to_string()).unwrap_or_default()
     }
 
-    /// True where the folder is BigEarthNet's.
-    pub(crate) fn is_bigearthnet(&self) -> bool {
-        self.table.is_none() && self.root.as_deref().is_some_and(BigEarthNet::is_at)
-    }
-
     /// The images.
     pub(crate) fn open(&self) -> Result<Opened> {
         if let Some(table) = &self.table {
-            let images = LabelTable::open(table, self.classes.as_deref(), self.reader.clone())?;
-            return Ok(Opened { images: Arc::new(images), left_out: Vec::new() });
+            let (images, left_out) = LabelTable::open(table, self.classes.as_deref(), self.reader.clone(), self.most)?;
+            let files = images.paths().enumerate().map(|(at, path)| (images.name(at), path.to_path_buf())).collect();
+            return Ok(Opened { images: Arc::new(images), left_out, files, official: None });
         }
         let Some(root) = &self.root else {
             bail!("--data DIR is missing: a folder of images with a folder for each class, or --labels FILE");
         };
-        if self.is_bigearthnet() {
-            let choice = Choice { list: self.list.clone(), leave_out: self.leave_out.clone() };
+        if self.is_bigearthnet {
+            let choice = Choice { list: self.list.clone(), leave_out: self.leave_out.clone(), unlabelled: false };
             let levels = match &self.reader.levels {
                 Some(levels) => levels.clone(),
                 None => bigearthnet::levels(&self.reader.bands)?,
@@ -75,94 +117,117 @@ impl Labelled {
                     images.left_out()
                 ));
             }
-            return Ok(Opened { images: Arc::new(images), left_out: Vec::new() });
+            let parts = [Part::Train, Part::Val].map(|part| images.part(part).filter(|part| !part.is_empty()));
+            let official = match parts {
+                [Some(train), Some(val)] => Some([train, val]),
+                _ => None,
+            };
+            return Ok(Opened { images: Arc::new(images), left_out: Vec::new(), files: Vec::new(), official });
         }
         ensure!(self.leave_out.is_empty(), "--leave-out is about BigEarthNet's patches, {} holds none", root.display());
-        let images = self.folder(root)?;
-        Ok(Opened { left_out: images.unreadable().to_vec(), images: Arc::new(images) })
-    }
-
-    fn folder(&self, root: &Path) -> Result<ImageFolder> {
         let scan = Scan { list: self.list.clone(), allow: Allow::Most(self.most), reader: Some(self.reader.clone()) };
-        Ok(ImageFolder::scan_with(root, &scan)?)
+        let images = ImageFolder::scan_with(root, &scan)?;
+        let files = (0..images.len()).map(|index| (images.name(index), images.path(index))).collect();
+        Ok(Opened { left_out: images.unreadable().to_vec(), images: Arc::new(images), files, official: None })
     }
 
-    /// The levels that `how` asks for, where values are of more than eight bits; nothing of bytes. The images called
-    /// `held_out` are not measured.
-    pub(crate) fn levels(&self, how: Option<&str>, held_out: &HashSet<String>) -> Result<Option<Levels>> {
+    /// The bands that a flag names, in place of the model's: by name, by number from 1, both (`red=4`), or all.
+    pub(crate) fn choose_bands(&mut self, asked: Option<&str>, preprocess: &Preprocess) -> Result<()> {
+        let Some(asked) = asked else { return Ok(()) };
+        let (bands, numbers) =
+            if asked.trim() == "all" { self.all_bands()? } else { named(asked, self.is_bigearthnet)? };
+        let band_numbers = numbers.or(preprocess.band_numbers.clone().filter(|_| bands == preprocess.bands));
+        let chosen = if bands == preprocess.bands { preprocess.clone() } else { preprocess.with_bands(&bands) };
+        self.reader = BandReader::of(&Preprocess { band_numbers, levels: None, ..chosen });
+        Ok(())
+    }
+
+    /// Every band of the first file: as it calls them, else by their numbers.
+    fn all_bands(&self) -> Result<Bands> {
+        if self.is_bigearthnet {
+            return Ok((bigearthnet::band_names(), None));
+        }
+        let any = BandReader { bands: vec!["any".to_owned()], numbers: Some(vec![1]), levels: None, fill: vec![0] };
+        let source = Self { reader: any, ..self.clone() };
+        let files = source.open()?.files;
+        let Some((_, path)) = files.first() else { bail!("{} holds no image", self.place()) };
+        let bands = raster::open_file(path, 0)?.info().bands.clone();
+        let count = bands.len();
+        Ok(match bands.into_iter().collect::<Option<Vec<String>>>() {
+            Some(names) => (names.iter().map(|name| colour(name)).collect(), None),
+            None if count == EUROSAT.len() => (EUROSAT.map(str::to_owned).to_vec(), None),
+            None => ((1..=count).map(|number| format!("band{number}")).collect(), Some((1..=count).collect())),
+        })
+    }
+
+    /// The levels that `how` states, or that are known of BigEarthNet; nothing where images must be measured (`2sd`).
+    pub(crate) fn stated_levels(&self, how: Option<&str>) -> Result<Option<Levels>> {
         let bands = self.reader.bands.len();
-        let fixed = |stretch: Stretch| match stretch {
-            Stretch::Sentinel2 => Ok(Levels::all(bands, [0.0, 2750.0], [1.0, 255.0])),
-            Stretch::Range(low, high) => Ok(Levels::all(bands, [low, high], [0.0, 255.0])),
+        let Some(how) = how.filter(|how| *how != "2sd") else {
+            return self.is_bigearthnet.then(|| Ok(bigearthnet::levels(&self.reader.bands)?)).transpose();
+        };
+        match Stretch::parse(how)? {
+            Stretch::Sentinel2 => Ok(Some(Levels::all(bands, [0.0, 2750.0], [1.0, 255.0]))),
+            Stretch::Range(low, high) => Ok(Some(Levels::all(bands, [low, high], [0.0, 255.0]))),
             Stretch::None | Stretch::Percentile(..) => {
-                bail!(
-                    "--stretch {} is no rule for a set of images; write LOW,HIGH, sentinel2 or 2sd",
-                    how.unwrap_or_default()
-                )
-            }
-        };
-        let asked = how.filter(|how| *how != "2sd").map(|how| fixed(Stretch::parse(how)?)).transpose()?;
-        if self.is_bigearthnet() {
-            return Ok(Some(asked.map_or_else(|| bigearthnet::levels(&self.reader.bands), Ok)?));
-        }
-        let files: Vec<(String, PathBuf)> = match (&self.table, &self.root) {
-            (Some(table), _) => {
-                let table = LabelTable::open(table, self.classes.as_deref(), self.reader.clone())?;
-                table.paths().enumerate().map(|(at, path)| (table.name(at), path.to_path_buf())).collect()
-            }
-            (None, Some(root)) => {
-                let folder = self.folder(root)?;
-                (0..folder.len()).map(|index| (folder.name(index), folder.path(index))).collect()
-            }
-            (None, None) => Vec::new(),
-        };
-        let learnt = files.into_iter().filter(|(name, _)| !held_out.contains(name));
-        let paths: Vec<PathBuf> = learnt.map(|(_, path)| path).collect();
-        let Some(first) = paths.first() else { return Ok(None) };
-        if !self.reader.needs_levels(first)? {
-            return Ok(None);
-        }
-        match asked {
-            Some(levels) => Ok(Some(levels)),
-            None => {
-                let step = paths.len().div_ceil(MEASURED);
-                Ok(Some(levels_of(
-                    &self.reader,
-                    paths.iter().step_by(step.max(1)).map(PathBuf::as_path),
-                    self.most > 0,
-                )?))
+                bail!("--stretch {how} is no rule for a set of images; write LOW,HIGH, sentinel2 or 2sd")
             }
         }
+    }
+
+    /// True where values are of more than eight bits, as the first of `files` tells.
+    pub(crate) fn needs_levels(&self, files: &[(String, PathBuf)]) -> Result<bool> {
+        match files.first() {
+            Some((_, path)) => Ok(self.reader.needs_levels(path)?),
+            None => Ok(self.is_bigearthnet),
+        }
+    }
+
+    /// Levels around the means of `files`, without the images called `held_out`; of very many, of some.
+    pub(crate) fn measured_levels(&self, files: &[(String, PathBuf)], held_out: &HashSet<String>) -> Result<Levels> {
+        let learnt = files.iter().filter(|(name, _)| !held_out.contains(name));
+        let paths: Vec<&Path> = learnt.map(|(_, path)| path.as_path()).collect();
+        let step = paths.len().div_ceil(MEASURED).max(1);
+        Ok(levels_of(&self.reader, paths.into_iter().step_by(step), self.most > 0)?)
     }
 }
 
-/// The bands that `asked` names: by name, by number from 1, or all; red, green and blue where nothing is said.
-pub(crate) fn reader(asked: Option<&str>, bigearthnet: bool, default: &[String]) -> Result<BandReader> {
-    let Some(asked) = asked else { return Ok(BandReader { bands: default.to_vec(), ..BandReader::rgb() }) };
-    let all = || if bigearthnet { bigearthnet::band_names() } else { EUROSAT.map(str::to_owned).to_vec() };
-    if asked.trim() == "all" {
-        return Ok(BandReader { bands: all(), ..BandReader::rgb() });
-    }
+/// Names of bands, and their numbers in files where those are given.
+type Bands = (Vec<String>, Option<Vec<usize>>);
+
+/// The bands of `B04,B03,B02`, of `4,3,2`, or of `red=4,green=3,blue=2`.
+fn named(asked: &str, bigearthnet: bool) -> Result<Bands> {
     let words: Vec<&str> = asked.split(',').map(str::trim).collect();
     ensure!(words.iter().all(|word| !word.is_empty()), "--bands {asked} has an empty name");
-    let numbers: Option<Vec<usize>> = words.iter().map(|word| word.parse().ok()).collect();
-    if let Some(numbers) = numbers {
-        ensure!(!bigearthnet, "--bands {asked}: BigEarthNet's bands have names, such as B04,B03,B02");
-        let colours = ["red", "green", "blue"];
+    let number = |text: &str| text.trim().parse::<usize>().ok();
+    let pairs: Option<Vec<(String, usize)>> = words
+        .iter()
+        .map(|word| match word.split_once('=') {
+            Some((name, text)) => Some((colour(name.trim()), number(text)?)),
+            None => number(word).map(|number| (format!("band{number}"), number)),
+        })
+        .collect();
+    let Some(pairs) = pairs else {
+        ensure!(!asked.contains('='), "--bands {asked}: write NAME=NUMBER for each, as in red=4,green=3,blue=2");
+        return Ok((words.into_iter().map(colour).collect(), None));
+    };
+    ensure!(!bigearthnet, "--bands {asked}: BigEarthNet's bands have names, such as B04,B03,B02");
+    let (mut bands, numbers): (Vec<String>, Vec<usize>) = pairs.into_iter().unzip();
+    if numbers.len() == 3 && !asked.contains('=') {
         // Three bands of no name stand for what a model of colours sees.
-        let name = |(at, number): (usize, &usize)| {
-            if numbers.len() == 3 { colours[at].to_owned() } else { format!("band{number}") }
-        };
-        let bands = numbers.iter().enumerate().map(name).collect();
-        return Ok(BandReader { bands, numbers: Some(numbers), levels: None });
+        bands = ["red", "green", "blue"].map(str::to_owned).to_vec();
     }
-    let colour = |word: &str| match word.to_ascii_uppercase().as_str() {
+    Ok((bands, Some(numbers)))
+}
+
+/// A band as models call it: Sentinel-2's colours by their names.
+fn colour(word: &str) -> String {
+    match word.to_ascii_uppercase().as_str() {
         "B02" | "B2" => "blue".to_owned(),
         "B03" | "B3" => "green".to_owned(),
         "B04" | "B4" => "red".to_owned(),
         _ => word.to_owned(),
-    };
-    Ok(BandReader { bands: words.into_iter().map(colour).collect(), ..BandReader::rgb() })
+    }
 }
 
 /// Refuses images without a class, and several classes where one is wanted.

@@ -1,5 +1,6 @@
 //! A command each.
 
+pub(crate) mod ablate;
 pub(crate) mod bench;
 pub(crate) mod change;
 pub(crate) mod cluster;
@@ -14,6 +15,7 @@ pub(crate) mod models;
 pub(crate) mod places;
 pub(crate) mod predict;
 pub(crate) mod pretrain;
+pub(crate) mod scatter;
 pub(crate) mod scenes;
 pub(crate) mod search;
 pub(crate) mod tiles;

@@ -34,7 +34,7 @@ pub(crate) struct Pretrained {
     data: String,
     method: preco_core::preco::Method,
     #[serde(flatten)]
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// Runs the command with its [`settings`].

@@ -107,10 +107,18 @@ impl Split {
             }
         }
         entries.sort();
-        let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("{} occurs twice", twice[0]));
+        let mut by_name: Vec<&Entry> = entries.iter().collect();
+        by_name.sort_unstable_by_key(|entry| &entry.name);
+        if let Some(pair) = by_name.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            let (name, parts) = (&pair[0].name, [pair[0].part, pair[1].part]);
+            return Err(match parts[0] == parts[1] {
+                true => format!("{name} occurs twice"),
+                false => format!(
+                    "{name} occurs twice, in {} and in {}: what is measured on must not be learnt from",
+                    parts[0].name(),
+                    parts[1].name()
+                ),
+            });
         }
         Ok(Self { rule, entries })
     }

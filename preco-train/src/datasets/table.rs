@@ -12,7 +12,7 @@ use preco_core::rng::fnv1a64;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::{BandReader, ImageSource};
+use super::{BandReader, ImageSource, Unreadable};
 use crate::error::{Error, Result};
 
 /// Images by a table of labels.
@@ -73,8 +73,14 @@ impl LabelTable {
     ///
     /// # Errors
     /// [`Error::Io`] where the table cannot be read; [`Error::Data`] with its line for what is no row, a label that is no
-    /// class, a number out of range, a path that occurs twice, and a file that is no image.
-    pub fn open(table: &Path, classes: Option<&[String]>, reader: BandReader) -> Result<Self> {
+    /// class, a number out of range, a path that occurs twice, and more than `most` files that are no images; so many are
+    /// left out and told.
+    pub fn open(
+        table: &Path,
+        classes: Option<&[String]>,
+        reader: BandReader,
+        most: usize,
+    ) -> Result<(Self, Vec<Unreadable>)> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let lines = lines(table)?;
         if lines.is_empty() {
@@ -101,26 +107,32 @@ impl LabelTable {
             }
             own.sort_unstable();
             own.dedup();
-            let (path, info) = (folder.join(&name), ImageInfo { width: 0, height: 0 });
+            let (path, info) = (folder.join(&name), ImageInfo { width: 0, height: 0, bits: 8 });
             rows.push((number, Row { name, path, info, labels: own }));
         }
         let headers: Vec<Result<ImageInfo>> = rows.par_iter().map(|(_, row)| reader.probe(&row.path)).collect();
-        let mut checked = Vec::with_capacity(rows.len());
+        let (mut checked, mut left_out) = (Vec::with_capacity(rows.len()), Vec::new());
         for ((number, mut row), header) in rows.into_iter().zip(headers) {
-            row.info = header.map_err(|error| Error::data(table, format!("line {number}: {error}")))?;
-            checked.push(row);
+            match header {
+                Ok(info) => {
+                    row.info = info;
+                    checked.push(row);
+                }
+                Err(error) if left_out.len() < most => {
+                    left_out.push(Unreadable { name: row.name, reason: error.to_string() });
+                }
+                Err(error) => return Err(Error::data(table, format!("line {number}: {error}"))),
+            }
         }
-        Ok(Self { rows: checked, classes: names, reader })
+        if checked.is_empty() {
+            return Err(Error::data(table, "names no image that can be read"));
+        }
+        Ok((Self { rows: checked, classes: names, reader }, left_out))
     }
 
     /// The files, in the table's order.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.rows.iter().map(|row| row.path.as_path())
-    }
-
-    /// The same images, read otherwise.
-    pub fn with(self, reader: BandReader) -> Self {
-        Self { reader, ..self }
     }
 }
 
@@ -232,6 +244,7 @@ impl ImageSource for LabelTable {
 #[cfg(test)]
 mod tests {
     use preco_core::imagery::write_png;
+    use preco_core::spec::Preprocess;
 
     use super::*;
 
@@ -246,7 +259,7 @@ mod tests {
     fn open(folder: &tempfile::TempDir, file: &str, text: &str, classes: Option<&[String]>) -> Result<LabelTable> {
         let table = folder.path().join(file);
         std::fs::write(&table, text).expect("write");
-        LabelTable::open(&table, classes, BandReader::rgb())
+        LabelTable::open(&table, classes, BandReader::of(&Preprocess::imagenet([64; 2])), 0).map(|(table, _)| table)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::{Result, bail, ensure};
-use preco_core::predict::{BATCH, Labeller};
+use preco_core::predict::BATCH;
 use preco_core::spec::Labelling;
 use preco_train::metrics::ClassScores;
 use preco_train::tasks::classify::{Figures, measure};
@@ -12,7 +12,7 @@ use preco_zoo::ModelFolder;
 use serde::Serialize;
 
 use super::super::finetune::figures_text;
-use super::super::labelled::{Labelled, check_labels, reader};
+use super::super::labelled::{Labelled, check_labels};
 use super::Args;
 use crate::cli::Processor;
 use crate::output::note;
@@ -25,25 +25,19 @@ pub(crate) struct Measured {
     /// Files that cannot be read.
     unreadable: usize,
     labels: Vec<String>,
-    figures: Figures,
+    pub(crate) figures: Figures,
 }
 
 /// Measures the model in `folder` on the images that the flags name.
 pub(super) fn execute(args: &Args, folder: &ModelFolder, processor: &Processor) -> Result<Measured> {
     let (spec, preprocess) = (folder.spec(), folder.preprocess());
-    let load = |layout: &_, params: &mut _| folder.overlay_classifier(layout, params);
-    let labeller = Labeller::new(spec, preprocess, processor.cpu, load)?;
+    let labeller = folder.labeller(processor.cpu)?;
     let source = Labelled {
-        root: args.data.clone(),
-        table: args.labels.clone(),
         list: args.list.clone(),
-        leave_out: Vec::new(),
         classes: Some(labeller.labels().to_vec()),
         most: if args.skip_unreadable { usize::MAX } else { 0 },
-        reader: reader(None, false, &preprocess.bands)?,
+        ..Labelled::new(args.data.clone(), args.labels.clone(), preprocess).read_as(&args.reading, preprocess)?
     };
-    let mut source = source;
-    source.reader.levels = preprocess.levels.clone();
     ensure!(args.data.is_some() || args.labels.is_some(), "{} labels images: --data DIR names some", spec.name);
     let opened = source.open()?;
     let images = opened.images;

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub data: Option<PathBuf>,
     /// CSV or JSON lines of paths and labels, in place of folders: path,label (or labels, with ; between them)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "val_list", "split"], help_heading = "Data")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "list", "val_list", "split"], help_heading = "Data")]
     pub labels: Option<PathBuf>,
     /// Likewise, to measure on
     #[arg(long, value_name = "FILE", requires = "labels", help_heading = "Data")]
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", value_delimiter = ',', help_heading = "Data")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<PathBuf>,
-    /// Bands to learn from: names, or numbers from 1; all for every band. Files of 13 bands without names are in EuroSAT's order [default: the model's]
+    /// Bands to learn from: names, numbers from 1, or both (red=4); all for every band. Files of 13 bands without names are in EuroSAT's order [default: the model's]
     #[arg(long, value_name = "BANDS", help_heading = "Data")]
     pub bands: Option<String>,
     /// Stored values of more than eight bits that become black and white: LOW,HIGH, sentinel2, or 2sd (two deviations around each band's mean, over the images that are learnt from) [default: 2sd]

@@ -8,10 +8,10 @@ use anyhow::{Result, ensure};
 use preco_core::imagery::Levels;
 use preco_core::spec::Labelling;
 use preco_train::datasets::split::{Fractions, Part, Split};
-use preco_train::datasets::{ImageSource, Subset, Unreadable, label_fraction};
+use preco_train::datasets::{BandReader, ImageSource, Subset, Unreadable, label_fraction};
 use preco_train::run::Images;
 
-use super::super::labelled::{Labelled, Opened, check_labels, reader};
+use super::super::labelled::{Labelled, Opened, check_labels};
 use super::Args;
 use super::plan::Start;
 use crate::output::note;
@@ -29,6 +29,8 @@ pub(super) struct Data {
     pub(super) split: Option<Split>,
     /// The bands of the images.
     pub(super) bands: Vec<String>,
+    /// Their numbers in files, where those were named.
+    pub(super) band_numbers: Option<Vec<usize>>,
     /// Stored values that became black and white, where they are of more than eight bits.
     pub(super) levels: Option<Levels>,
     /// A line about them.
@@ -38,31 +40,40 @@ pub(super) struct Data {
 impl Data {
     /// The images that the flags name.
     pub(super) fn open(args: &Args, labelling: Labelling, start: &Start) -> Result<Self> {
-        let most = if args.skip_unreadable { usize::MAX } else { args.max_unreadable.unwrap_or(0) };
         let [train, val] = lists(args)?;
         let preprocess = start.preprocess();
         let mut source = Labelled {
-            root: args.data.clone(),
-            table: args.labels.clone(),
-            list: train.clone(),
+            list: train,
             leave_out: args.leave_out.clone(),
-            classes: None,
-            most,
-            reader: reader(None, false, &preprocess.bands)?,
+            most: if args.skip_unreadable { usize::MAX } else { args.max_unreadable.unwrap_or(0) },
+            ..Labelled::new(args.data.clone(), args.labels.clone(), &preprocess)
         };
-        source.reader = reader(args.bands.as_deref(), source.is_bigearthnet(), &preprocess.bands)?;
-        let (mut images, mut held_out, mut left_out) = parts(args, &source, train.as_ref(), val.as_ref())?;
-        source.reader.levels = match &args.stretch {
-            // As the model has seen them.
-            None if preprocess.bands == source.reader.bands && preprocess.levels.is_some() => preprocess.levels.clone(),
-            how => source.levels(how.as_deref(), &names(held_out.as_deref()))?,
-        };
-        if source.reader.levels.is_some() {
+        source.choose_bands(args.bands.as_deref(), &preprocess)?;
+        // As the model has seen them, where it has seen the same bands.
+        let known = preprocess.levels.filter(|_| {
+            args.stretch.is_none()
+                && preprocess.bands == source.reader.bands
+                && preprocess.band_numbers == source.reader.numbers
+        });
+        let is_known = known.is_some();
+        source.reader.levels = if is_known { known } else { source.stated_levels(args.stretch.as_deref())? };
+        let mut parts = Parts::open(args, &source, val.as_ref())?;
+        if !is_known && !source.needs_levels(&parts.files)? {
+            ensure!(
+                args.stretch.is_none(),
+                "--stretch is about values of more than eight bits, the images in {} have eight",
+                source.place()
+            );
+            source.reader.levels = None;
+        } else if source.reader.levels.is_none() {
+            source.reader.levels = Some(source.measured_levels(&parts.files, &names(parts.held_out.as_deref()))?);
             // The same images, with values cut at the levels of those that are learnt from.
-            (images, held_out, left_out) = parts(args, &source, train.as_ref(), val.as_ref())?;
+            parts = Parts::open(args, &source, val.as_ref())?;
         }
-        let (place, bands, levels) = (source.place(), source.reader.bands.clone(), source.reader.levels.clone());
-        let data = Self { images, held_out, left_out, split: None, bands, levels, line: String::new() };
+        let Parts { images, held_out, left_out, .. } = parts;
+        let place = source.place();
+        let BandReader { bands, numbers: band_numbers, levels, .. } = source.reader;
+        let data = Self { images, held_out, left_out, split: None, bands, band_numbers, levels, line: String::new() };
         data.finished(args, labelling, &place)
     }
 
@@ -92,28 +103,47 @@ impl Data {
     }
 }
 
-/// Images to learn from, images to measure on, and files that were left out.
-type Parts = (Images, Option<Images>, Vec<Unreadable>);
+/// The images of a source in their parts.
+struct Parts {
+    images: Images,
+    held_out: Option<Images>,
+    left_out: Vec<Unreadable>,
+    /// As [`Opened::files`]; those that are held out by a hash or a list may be among them.
+    files: Vec<(String, PathBuf)>,
+}
 
-/// The images of `source` in their parts, by tables, lists or a hash of the names.
-fn parts(args: &Args, source: &Labelled, train: Option<&PathBuf>, val: Option<&PathBuf>) -> Result<Parts> {
-    let Opened { images, left_out } = source.open()?;
-    let classes = Some(images.classes().to_vec());
-    let held_out = match (&args.val_labels, val) {
-        (Some(table), _) => Some(Labelled { table: Some(table.clone()), classes, ..source.clone() }),
-        (None, Some(list)) => Some(Labelled { list: Some(list.clone()), ..source.clone() }),
-        (None, None) => None,
-    };
-    let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| opened.images);
-    let (images, held_out) = match held_out {
-        // Without a list of its own, the rest is learnt from.
-        Some(held_out) if train.is_none() && args.labels.is_none() => {
-            (without(images, held_out.as_ref())?, Some(held_out))
+impl Parts {
+    /// By tables, lists or a hash of the names.
+    fn open(args: &Args, source: &Labelled, val: Option<&PathBuf>) -> Result<Self> {
+        let Opened { images, left_out, files, official } = source.open()?;
+        if let (Some([train, val]), None, None, None) = (official, &source.list, val, args.held_out) {
+            note("data: the parts are BigEarthNet's own, train and validation");
+            let held_out: Images = Arc::new(Subset::new(images.clone(), val));
+            return Ok(Self {
+                images: Arc::new(Subset::new(images, train)),
+                held_out: Some(held_out),
+                left_out,
+                files,
+            });
         }
-        None if train.is_none() => by_hash(images, args)?,
-        held_out => (images, held_out),
-    };
-    Ok((images, held_out, left_out))
+        let classes = Some(images.classes().to_vec());
+        let held_out = match (&args.val_labels, val) {
+            (Some(table), _) => Some(Labelled { table: Some(table.clone()), classes, ..source.clone() }),
+            (None, Some(list)) => Some(Labelled { list: Some(list.clone()), ..source.clone() }),
+            (None, None) => None,
+        };
+        let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| opened.images);
+        let is_listed = source.list.is_some();
+        let (images, held_out) = match held_out {
+            // Without a list of its own, the rest is learnt from.
+            Some(held_out) if !is_listed && args.labels.is_none() => {
+                (without(images, held_out.as_ref())?, Some(held_out))
+            }
+            None if !is_listed => by_hash(images, args)?,
+            held_out => (images, held_out),
+        };
+        Ok(Self { images, held_out, left_out, files })
+    }
 }
 
 /// The names of images.

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use preco_core::backbones::swin::{Swin, TableResize, adapt_bands, transfer};
 use preco_core::heads::ImageClassifier;
 use preco_core::nn::params::Layout;
+use preco_core::spec::Labelling;
 use preco_train::tasks::classify::Classify;
 use preco_zoo::ModelFolder;
 
@@ -50,9 +51,20 @@ fn keeps_head(folder: &ModelFolder, config: &Classify, new_head: bool) -> Result
     if spec.labelling.is_none() || new_head {
         return Ok(false);
     }
+    let kind = |labelling: Option<Labelling>| match labelling {
+        Some(Labelling::Single) => "one label for each image",
+        _ => "any number of labels",
+    };
+    ensure!(
+        spec.labelling == Some(config.labelling),
+        "{} has a head for {}, this is to be one for {}: --new-head puts another in its place",
+        spec.name,
+        kind(spec.labelling),
+        kind(Some(config.labelling))
+    );
     let [has, wants] = [&spec.labels, &config.labels].map(|labels| labels.join(", "));
     ensure!(
-        spec.labels == config.labels && spec.labelling == Some(config.labelling),
+        spec.labels == config.labels,
         "{} has a head for {has}, the data's classes are {wants}: --new-head puts another in its place",
         spec.name
     );

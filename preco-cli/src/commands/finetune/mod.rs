@@ -1,6 +1,7 @@
 //! `finetune`: labelled images and an encoder to a model that labels images.
 
 mod args;
+mod card;
 mod data;
 mod head;
 mod plan;
@@ -11,12 +12,12 @@ use preco_core::spec::Labelling;
 use preco_train::checkpoint::RunFolder;
 use preco_train::run::Inputs;
 use preco_train::tasks::classify::run;
-use preco_train::trainer::Changes;
+use preco_train::trainer::{Changes, Ending};
 
 pub(crate) use args::Args;
 use data::Data;
 use plan::Plan;
-pub(crate) use plan::settings;
+pub(crate) use plan::{check, settings};
 pub(crate) use report::{FinetuneReport, figures_text};
 
 use super::pretrain::{check_memory, grouped};
@@ -94,5 +95,10 @@ pub(crate) fn execute(args: &Args, labelling: Labelling, processor: &Processor) 
     };
     let (runtime, progress) = (&plan.runtime, &mut Display::new());
     let (outcome, figures) = on_device!(&processor.device, |backend| run(config, runtime, inputs, backend, progress))?;
-    Ok(FinetuneReport { name: plan.name, data: data.line, labelling, frozen: config.frozen, outcome, figures })
+    let report =
+        FinetuneReport { name: plan.name, data: data.line, labelling, frozen: config.frozen, outcome, figures };
+    if report.outcome.ending != Ending::Interrupted {
+        card::write(&plan.out, args, &report, &start.words())?;
+    }
+    Ok(report)
 }

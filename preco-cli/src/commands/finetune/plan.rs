@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use preco_core::backbones::swin::{Adapted, SwinConfig};
-use preco_core::imagery::Normalise;
 use preco_core::spec::{Labelling, Preprocess};
 use preco_train::augment::Mix;
 use preco_train::checkpoint::Start as Begin;
@@ -23,6 +22,8 @@ use crate::{config, names};
 const MODEL: &str = "preco-swin-pico";
 /// The highest drop-path rate where none is given.
 const DROP_PATH: f64 = 0.1;
+/// Images enough for any batch.
+const MANY: usize = 10_000_000;
 /// What clap refuses of flags, for files.
 const RULES: config::Rules<'_> = config::Rules {
     exclusive: &[
@@ -32,6 +33,7 @@ const RULES: config::Rules<'_> = config::Rules {
         ["val-list", "held-out"],
         ["split", "held-out"],
         ["labels", "held-out"],
+        ["labels", "data"],
         ["labels", "list"],
         ["labels", "val-list"],
         ["labels", "split"],
@@ -55,6 +57,25 @@ pub(crate) fn settings(args: &Args, machine: &Machine) -> Result<Args> {
     let out = args.resume.clone().or(layered.out);
     let (force, accept_changes) = (args.force, args.accept_changes);
     Ok(Args { out, force, accept_changes, resume: args.resume.clone(), config: args.config.clone(), ..layered })
+}
+
+/// Refuses values that no run can have, as far as they can be judged without data and without a model.
+pub(crate) fn check(args: &Args) -> Result<()> {
+    let encoder = names::encoder(args.model.as_deref().unwrap_or("pico"))?;
+    let (preprocess, labels) = (Preprocess::imagenet(encoder.input), ["a", "b"].map(str::to_owned).to_vec());
+    let mut config = Classify::small(encoder, preprocess, labels, Labelling::Single, args.freeze_backbone);
+    if args.preset.is_some() {
+        config = config.paper();
+    }
+    let drop_path = if args.freeze_backbone { 0.0 } else { DROP_PATH };
+    config.encoder.drop_path = args.drop_path.unwrap_or(drop_path);
+    adjust(&mut config, args, MANY);
+    config.validate(MANY)?;
+    let shares = [("label-fraction", args.label_fraction), ("held-out", args.held_out)];
+    for (key, share) in shares.into_iter().filter_map(|(key, share)| Some((key, share?))) {
+        ensure!(share > 0.0 && share <= 1.0, "{key} {share} must be above 0, at most 1");
+    }
+    Ok(())
 }
 
 /// Where the encoder comes from.
@@ -140,15 +161,9 @@ impl Plan {
                 adapted = Some(Adapted::of(&preprocess.bands, &data.bands)?);
             }
             encoder.bands = data.bands.len();
-            let statistics = |values: &[f32]| {
-                let mean = values.iter().sum::<f32>() / values.len() as f32;
-                let own = |band: &String| preprocess.bands.iter().position(|known| known == band).map(|at| values[at]);
-                data.bands.iter().map(|band| own(band).unwrap_or(mean)).collect::<Vec<f32>>()
-            };
-            let Normalise { mean, std } = &preprocess.normalise;
-            let normalise = Normalise { mean: statistics(mean), std: statistics(std) };
-            preprocess = Preprocess { normalise, bands: data.bands.clone(), ..preprocess };
+            preprocess = preprocess.with_bands(&data.bands);
         }
+        preprocess.band_numbers = data.band_numbers.clone();
         preprocess.levels = data.levels.clone();
         preprocess.size = encoder.input;
         // Before anything is derived from sizes that cannot be.

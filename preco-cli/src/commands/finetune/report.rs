@@ -20,7 +20,7 @@ pub(crate) struct FinetuneReport {
     pub(super) labelling: Labelling,
     pub(super) frozen: bool,
     #[serde(flatten)]
-    pub(super) outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Of the held-out images, by the parameters of the last step.
     pub(super) figures: Option<Figures>,
 }

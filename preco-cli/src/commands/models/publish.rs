@@ -25,6 +25,12 @@ pub(crate) struct Args {
     /// TOML file of what the card says: summary, licence, training-data, data-licence, command, commit, limits, is-toy, figures [default: card.toml in RUN]
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
+    /// Licence of the weights, an SPDX expression, over the card's: fine-tuning cannot know it
+    #[arg(long, value_name = "SPDX")]
+    licence: Option<String>,
+    /// Licence of the training data, over the card's
+    #[arg(long, value_name = "TEXT")]
+    data_licence: Option<String>,
     /// Folder to write, or hub:org/name
     #[arg(long, value_name = "DIR|hub:ORG/NAME")]
     to: String,
@@ -91,7 +97,7 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
     }
     let registry = args.registry.as_deref().map(open_registry).transpose()?;
     let model = args.hub.fetch(&args.run)?;
-    let facts = match &args.card {
+    let mut facts = match &args.card {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             Facts::parse(&text, path)?
@@ -100,6 +106,8 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
             format!("{} has no card.toml; --card names the file of what the card says", args.run.display())
         })?,
     };
+    facts.licence = args.licence.clone().unwrap_or(facts.licence);
+    facts.data_licence = args.data_licence.clone().unwrap_or(facts.data_licence);
     let form = Form {
         name: args.name.clone(),
         repository: repository.map(str::to_owned),

@@ -2,8 +2,8 @@
 //! 2407.03653): a folder for each patch, a file for each band, 120, 60 or 20 pixels a side.
 //!
 //! Version 1 has the labels beside the bands (`PATCH_labels_metadata.json`, 43 classes, mapped to 19); version 2 has them
-//! in `metadata.parquet` at the root (19 classes), which leaves out patches with snow and clouds. A patch that is not in
-//! it, or none of whose labels is among the 19, is dropped, and counted.
+//! in `metadata.parquet` at the root or beside it (19 classes), which leaves out patches with snow and clouds and has the
+//! official parts. A patch that is not in it, or none of whose labels is among the 19, is dropped, and counted.
 //! Bands are brought to the largest side among the wanted ones (bilinear).
 
 mod look_alike;
@@ -20,6 +20,7 @@ use preco_core::rng::fnv1a64;
 use serde::Deserialize;
 
 use super::ImageSource;
+use super::split::Part;
 use crate::error::{Error, Result};
 
 pub use look_alike::write_look_alike;
@@ -49,6 +50,7 @@ struct Patch {
     name: String,
     folder: PathBuf,
     labels: Vec<usize>,
+    part: Option<Part>,
 }
 
 /// What to take of the data set.
@@ -58,6 +60,8 @@ pub struct Choice {
     pub list: Option<PathBuf>,
     /// Text files of patches to leave out, such as those with snow or clouds.
     pub leave_out: Vec<PathBuf>,
+    /// Take patches whatever is known of their labels: to label them.
+    pub unlabelled: bool,
 }
 
 /// The labels beside a patch's bands.
@@ -69,7 +73,7 @@ struct Labels {
 impl BigEarthNet {
     /// True where `root` looks like one of its folders.
     pub fn is_at(root: &Path) -> bool {
-        root.join(METADATA).exists() || patches(root, true).is_ok_and(|found| !found.is_empty())
+        metadata_of(root).is_some() || patches(root, true).is_ok_and(|found| !found.is_empty())
     }
 
     /// The patches in `root` with the bands `bands`, values cut at `levels`.
@@ -99,20 +103,23 @@ impl BigEarthNet {
         let before = found.len();
         found.retain(|name, _| !left_out.contains(name));
         let left_out = before - found.len();
-        let table = if root.join(METADATA).exists() { Some(metadata::read(&root.join(METADATA))?) } else { None };
+        let table = if choice.unlabelled { None } else { metadata_of(root) };
+        let table = table.map(|path| Ok::<_, Error>((metadata::read(&path)?, path))).transpose()?;
         let (mut patches, mut dropped) = (Vec::with_capacity(found.len()), 0);
         for (name, folder) in found {
-            let (texts, place) = match &table {
-                Some(table) => (table.get(&name).cloned(), root.join(METADATA)),
-                None => (None, folder.join(format!("{name}{LABELS}"))),
-            };
-            let texts = match texts {
-                Some(texts) => texts,
-                None if table.is_some() => {
-                    dropped += 1;
-                    continue;
+            let (texts, part, place) = match &table {
+                _ if choice.unlabelled => (Vec::new(), None, folder.clone()),
+                Some((table, path)) => {
+                    let Some(metadata::Entry { labels, split }) = table.get(&name).cloned() else {
+                        dropped += 1;
+                        continue;
+                    };
+                    (labels, split.as_deref().and_then(part_of), path.clone())
                 }
-                None => beside(&place)?,
+                None => {
+                    let path = folder.join(format!("{name}{LABELS}"));
+                    (beside(&path)?, None, path)
+                }
             };
             let mut labels = Vec::new();
             for text in texts {
@@ -123,7 +130,7 @@ impl BigEarthNet {
             }
             labels.sort_unstable();
             labels.dedup();
-            if labels.is_empty() {
+            if labels.is_empty() && !choice.unlabelled {
                 dropped += 1;
                 continue;
             }
@@ -134,7 +141,7 @@ impl BigEarthNet {
                     return Err(Error::data(&file, "is missing: fetch the patch again, or choose other bands"));
                 }
             }
-            patches.push(Patch { name, folder, labels });
+            patches.push(Patch { name, folder, labels, part });
         }
         if patches.is_empty() {
             let reason =
@@ -148,6 +155,21 @@ impl BigEarthNet {
     /// Patches without a label among the 19 classes, or without a row in the table.
     pub fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// The patches of an official part, where the table has such: version 2's.
+    pub fn part(&self, part: Part) -> Option<Vec<usize>> {
+        let has_parts = self.patches.iter().all(|patch| patch.part.is_some());
+        has_parts.then(|| (0..self.patches.len()).filter(|&at| self.patches[at].part == Some(part)).collect())
+    }
+
+    /// The file of a patch's band: where the patch lies is in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for another band.
+    pub fn file(&self, index: usize, band: &str) -> Result<PathBuf> {
+        let Patch { name, folder, .. } = &self.patches[index];
+        Ok(folder.join(format!("{name}_{}.tif", statistics::row(band)?.1)))
     }
 
     /// Patches that lists left out.
@@ -168,9 +190,36 @@ impl BigEarthNet {
     }
 }
 
+/// Version 2's table, in the folder of patches or beside it, as the archives unpack.
+fn metadata_of(root: &Path) -> Option<PathBuf> {
+    let beside = root.canonicalize().ok().and_then(|root| Some(root.parent()?.join(METADATA)));
+    let is_version_2 = root.file_name().is_some_and(|name| name.to_string_lossy().starts_with("BigEarthNet-S2"));
+    let beside = beside.filter(|_| is_version_2);
+    std::iter::once(root.join(METADATA)).chain(beside).find(|path| path.is_file())
+}
+
+/// A part by its name in the table.
+fn part_of(name: &str) -> Option<Part> {
+    match name {
+        "train" => Some(Part::Train),
+        "validation" | "val" => Some(Part::Val),
+        "test" => Some(Part::Test),
+        _ => None,
+    }
+}
+
 /// The labels of a file beside the bands.
 fn beside(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let reason = format!(
+                "is missing: version 1 has labels there, version 2 has them in {METADATA} in the folder that is given or \
+                 beside BigEarthNet-S2"
+            );
+            return Err(Error::data(path, reason));
+        }
+        read => read.map_err(|source| Error::read(path, source))?,
+    };
     let labels: Labels = serde_json::from_str(&text).map_err(|error| Error::data(path, error.to_string()))?;
     Ok(labels.labels)
 }
@@ -236,7 +285,7 @@ impl ImageSource for BigEarthNet {
     }
 
     fn labels(&self, index: usize) -> Option<Vec<usize>> {
-        Some(self.patches[index].labels.clone())
+        Some(&self.patches[index].labels).filter(|labels| !labels.is_empty()).cloned()
     }
 
     fn name(&self, index: usize) -> String {
@@ -244,7 +293,7 @@ impl ImageSource for BigEarthNet {
     }
 
     fn fingerprint(&self, index: usize) -> u64 {
-        let Patch { name, folder, labels } = &self.patches[index];
+        let Patch { name, folder, labels, .. } = &self.patches[index];
         let length = |band: &String| {
             let ending = statistics::row(band).map_or("", |(_, ending, ..)| ending);
             std::fs::metadata(folder.join(format!("{name}_{ending}.tif"))).map_or(0, |metadata| metadata.len())

@@ -52,7 +52,7 @@ fn lists_choose_and_leave_out_and_what_is_wrong_is_named() {
     };
     let some = list("train.txt", &[&names[0], &names[1], &names[2]]);
     let snow = list("snow.csv", &[&format!("{},1", names[1])]);
-    let choice = Choice { list: Some(some), leave_out: vec![snow] };
+    let choice = Choice { list: Some(some), leave_out: vec![snow], ..Choice::default() };
     let set = open(root.path(), &choice, &rgb()).expect("open");
     assert_eq!((set.len() + set.dropped(), set.left_out()), (2, 1));
     assert!((0..set.len()).all(|at| set.name(at) != names[1]));
@@ -76,7 +76,7 @@ fn lists_choose_and_leave_out_and_what_is_wrong_is_named() {
 }
 
 /// Version 2's table, as pandas writes it: a list of texts in a column of its own.
-fn write_metadata(path: &Path, rows: &[(&str, &[&str])]) {
+fn write_metadata(path: &Path, rows: &[(&str, &[&str], &str)]) {
     use std::sync::Arc;
 
     use parquet::data_type::{ByteArray, ByteArrayType};
@@ -94,15 +94,17 @@ fn write_metadata(path: &Path, rows: &[(&str, &[&str])]) {
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::default())).expect("writer");
     let mut group = writer.next_row_group().expect("group");
     let bytes = |text: &str| ByteArray::from(text);
-    let labels: Vec<ByteArray> = rows.iter().flat_map(|(_, labels)| labels.iter().map(|label| bytes(label))).collect();
+    let labels: Vec<ByteArray> =
+        rows.iter().flat_map(|(_, labels, _)| labels.iter().map(|label| bytes(label))).collect();
     // Each list begins a record; what goes on repeats.
-    let repeats: Vec<i16> = rows.iter().flat_map(|(_, labels)| (0..labels.len()).map(|at| i16::from(at > 0))).collect();
+    let repeats: Vec<i16> =
+        rows.iter().flat_map(|(_, labels, _)| (0..labels.len()).map(|at| i16::from(at > 0))).collect();
     // Values, how deep each is defined, and where lists go on.
     type Column = (Vec<ByteArray>, Vec<i16>, Option<Vec<i16>>);
     let columns: [Column; 3] = [
-        (rows.iter().map(|(name, _)| bytes(name)).collect(), vec![1; rows.len()], None),
+        (rows.iter().map(|(name, ..)| bytes(name)).collect(), vec![1; rows.len()], None),
         (labels.clone(), vec![3; labels.len()], Some(repeats)),
-        (vec![bytes("train"); rows.len()], vec![1; rows.len()], None),
+        (rows.iter().map(|(.., part)| bytes(part)).collect(), vec![1; rows.len()], None),
     ];
     for (values, defined, repeated) in columns {
         let mut column = group.next_column().expect("column").expect("three");
@@ -122,14 +124,27 @@ fn version_two_has_its_labels_in_one_table() {
     for name in &names {
         std::fs::remove_file(scene.join(name).join(format!("{name}{LABELS}"))).expect("version 2 has none");
     }
-    let rows: [(&str, &[&str]); 3] =
-        [(&names[0], &["Arable land", "Pastures"]), (&names[2], &["Marine waters"]), ("S2A_elsewhere", &["Pastures"])];
+    let rows: [(&str, &[&str], &str); 3] = [
+        (&names[0], &["Arable land", "Pastures"], "train"),
+        (&names[2], &["Marine waters"], "validation"),
+        ("S2A_elsewhere", &["Pastures"], "test"),
+    ];
     write_metadata(&root.path().join(METADATA), &rows);
     assert!(BigEarthNet::is_at(root.path()));
     let set = open(root.path(), &Choice::default(), &rgb()).expect("open");
     // Two patches have no row: snow, clouds.
     assert_eq!((set.len(), set.dropped()), (2, 2));
     assert_eq!((set.labels(0), set.labels(1)), (Some(vec![2, 4]), Some(vec![18])));
+    // The official parts; and the table is found beside the folder that the archive makes.
+    assert_eq!(
+        [Part::Train, Part::Val, Part::Test].map(|part| set.part(part)),
+        [Some(vec![0]), Some(vec![1]), Some(vec![])]
+    );
+    let inner = open(&root.path().join("BigEarthNet-S2"), &Choice::default(), &rgb()).expect("one below");
+    assert_eq!((inner.len(), inner.dropped()), (2, 2));
+    // To be labelled, all of them are taken.
+    let all = Choice { unlabelled: true, ..Choice::default() };
+    assert_eq!(open(root.path(), &all, &rgb()).expect("all").len(), 4);
     std::fs::write(root.path().join(METADATA), "no table").expect("write");
     let error = open(root.path(), &Choice::default(), &rgb()).expect_err("no table").to_string();
     assert!(error.contains("metadata.parquet") && error.contains("is no Parquet file"), "{error}");

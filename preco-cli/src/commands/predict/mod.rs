@@ -1,5 +1,7 @@
 //! `predict`: images and tiles of scenes to labels, as lines, as a map and as outlines.
 
+mod patches;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,11 +12,12 @@ use preco_core::files::write_atomic;
 use preco_core::geo::{RasterOut, Samples, write_geotiff};
 use preco_core::predict::{Labeller, Output, Tile};
 use preco_core::spec::Labelling;
+use preco_zoo::ModelFolder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::embed::{Cut, Display, Plan, Values, expand};
-use super::places::{COLOURS, colour_text, write_geojson};
+use super::places::{COLOURS, check_ending, colour_text, write_geojson};
 use super::tiles::Tiles;
 use crate::cli::Processor;
 use crate::hub::Hub;
@@ -31,7 +34,7 @@ const PRINTED: usize = 20;
 /// Label images, or the tiles of scenes
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Images, GeoTIFFs, folders, patterns ("*.tif"), lists (.jsonl), addresses of COGs
+    /// Images, GeoTIFFs, folders, patterns ("*.tif"), lists (.jsonl), addresses of COGs; or folders of BigEarthNet's patches
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
     /// Folder or name of a fine-tuned model
@@ -85,16 +88,26 @@ struct Labelled {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
-    let names = expand(&args.inputs)?;
+    let are_patches = args.inputs.iter().all(|input| patches::are_at(input));
+    let names = if are_patches { args.inputs.clone() } else { expand(&args.inputs)? };
     let outputs = Outputs::new(args.force).reads(&args.inputs).reads(&names);
     let outputs = outputs.writes("--out", args.out.as_deref()).writes("--map", args.map.as_deref());
     outputs.writes("--geojson", args.geojson.as_deref()).check()?;
-    super::places::check_endings(&[("--out", &args.out, &["jsonl"]), ("--map", &args.map, &["tif", "tiff"])])?;
-    super::places::check_endings(&[("--geojson", &args.geojson, &["geojson", "json"])])?;
+    check_ending("--out", args.out.as_deref(), &["jsonl"])?;
+    check_ending("--map", args.map.as_deref(), &["tif", "tiff"])?;
+    check_ending("--geojson", args.geojson.as_deref(), &["geojson", "json"])?;
     let least_valid = args.cut.least_valid();
     ensure!((0.0..=1.0).contains(&least_valid), "--min-valid {least_valid} must be 0 to 1");
     let folder = args.hub.fetch(args.model.as_ref())?;
-    let labeller = args.hub.labeller(&args.model, processor.level)?;
+    let labeller = folder.labeller(processor.cpu)?;
+    let started = Instant::now();
+    if are_patches {
+        ensure!(args.map.is_none(), "--map shows one scene, {} holds patches: write --geojson", args.inputs[0]);
+        let labelled = patches::label(&args.inputs, &labeller)?;
+        let count = labelled.len();
+        return finished(args, &folder, &labeller, labelled, None, started)
+            .map(|done| Predicted { inputs: count, ..done });
+    }
     let plan = Plan::new(names, labeller.preprocess(), &args.cut, &args.values, &args.hub.settings())?;
     plan.skipped.iter().for_each(|why| note(&format!("left out: {why}")));
     ensure!(!plan.inputs.is_empty(), "no input is left");
@@ -103,7 +116,6 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
         "--map shows one scene, there are {} inputs: write --geojson or --out",
         plan.inputs.len()
     );
-    let started = Instant::now();
     let mut display = Display::new(plan.tiles, 0);
     let tiles = Tiles { tile: &|at| plan.tile(at as u64), numbers: 0..plan.tiles as usize, least_valid };
     let (mut labelled, mut skipped) = (Vec::new(), 0);
@@ -126,7 +138,20 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
         "nothing is labelled: of each of {skipped} images and tiles less than {} % hold data (--min-valid)",
         100.0 * least_valid
     );
-    let lines = || labelled.iter().map(|found| line(&labeller, found));
+    let done = finished(args, &folder, &labeller, labelled, Some(&plan), started)?;
+    Ok(Predicted { inputs: plan.inputs.len(), skipped, ..done })
+}
+
+/// Writes what was asked for.
+fn finished(
+    args: &Args,
+    folder: &ModelFolder,
+    labeller: &Labeller,
+    labelled: Vec<Labelled>,
+    plan: Option<&Plan>,
+    started: Instant,
+) -> Result<Predicted> {
+    let lines = || labelled.iter().map(|found| line(labeller, found));
     let mut written = Vec::new();
     if let Some(path) = &args.out {
         write_atomic(path, |out| {
@@ -139,12 +164,12 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
         .with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path.clone());
     }
-    if let Some(path) = &args.map {
-        write_map(path, &labeller, &plan, &labelled)?;
+    if let (Some(path), Some(plan)) = (&args.map, plan) {
+        write_map(path, labeller, plan, &labelled)?;
         written.push(path.clone());
     }
     if let Some(path) = &args.geojson {
-        let told = labelled.iter().map(|found| (&found.tile, properties(&labeller, found)));
+        let told = labelled.iter().map(|found| (&found.tile, properties(labeller, found)));
         write_geojson(path, told).with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path.clone());
     }
@@ -154,9 +179,9 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
     }
     Ok(Predicted {
         model: folder.spec().name.clone(),
-        inputs: plan.inputs.len(),
+        inputs: 0,
         labelled: labelled.len(),
-        skipped,
+        skipped: 0,
         counts,
         seconds: started.elapsed().as_secs_f64(),
         first: if written.is_empty() { lines().take(PRINTED).collect() } else { Vec::new() },
@@ -236,7 +261,9 @@ impl Report for Predicted {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let s = |count: usize| if count == 1 { "" } else { "s" };
         let (inputs, labelled) = (self.inputs, self.labelled);
-        writeln!(out, "{labelled} of {inputs} input{} labelled by {} in {:.1} s", s(inputs), self.model, self.seconds)?;
+        let what = if labelled > inputs { "tiles" } else { "images" };
+        let (model, seconds) = (&self.model, self.seconds);
+        writeln!(out, "{labelled} {what} of {inputs} input{} labelled by {model} in {seconds:.1} s", s(inputs))?;
         if self.skipped > 0 {
             writeln!(
                 out,
