@@ -20,7 +20,7 @@ use preco_train::datasets::scenes::SceneGenerator;
 use preco_train::datasets::{Allow, ImageFolder, ImageSource, Scan, Subset, readable, refuse_repeats};
 use preco_train::run::Images;
 use preco_train::tasks::inpaint::{Filling, Inpainting, inpaint};
-use preco_train::tasks::pretrain::reconstructions;
+use preco_train::tasks::pretrain::{EXAMPLES, reconstructions};
 use preco_train::tasks::probe::{Probe, Split, probe};
 use preco_zoo::ModelFolder;
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Images to measure at most, of a pre-trained model
     #[arg(long, value_name = "N", default_value_t = 1000)]
     count: usize,
-    /// Of a pre-trained model: draw what it fills into masked squares of the first images
+    /// Of a pre-trained model: draw what it fills into masked squares of eight of the images
     #[arg(long, value_name = "FILE.png")]
     reconstructions: Option<PathBuf>,
     /// Seed of masks, split and random weights
@@ -145,7 +145,9 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Evaluation> 
     }
     if let Some(path) = &args.reconstructions {
         let Model::Pretrained(model, params) = &model else { bail!("--reconstructions needs a model with a decoder") };
-        let shown = Subset::new(shared.clone(), indices.clone());
+        // Over all of them: neighbours in a list are often of one class.
+        let step = indices.len().div_ceil(EXAMPLES);
+        let shown = Subset::new(shared.clone(), indices.iter().copied().step_by(step).collect());
         let sheet = on_device!(&processor.device, |backend| {
             let params = &*backend.parameters(params);
             reconstructions(model, params, backend, &shown, preprocess, seed, args.skip_unreadable)

@@ -11,7 +11,7 @@ mod task;
 mod terms;
 
 pub use config::Pretrain;
-pub use pictures::reconstructions;
+pub use pictures::{EXAMPLES, reconstructions};
 pub use run::run;
 pub use task::Pretraining;
 pub use terms::TERMS;

@@ -15,8 +15,8 @@ use crate::progress::StepReport;
 use crate::report::{LossCurve, ReconstructionSheet};
 use crate::view;
 
-/// Rows of the sheet.
-const EXAMPLES: usize = 8;
+/// Rows of a sheet of reconstructions.
+pub const EXAMPLES: usize = 8;
 /// What covers a masked pixel.
 const COVER: [u8; 3] = [127, 127, 127];
 
