@@ -10,6 +10,12 @@ const PIECES: usize = 8;
 /// Degrees up to which an edge may be one piece: of two ways round the Earth the shorter one is meant.
 const ONE_PIECE: f64 = 90.0;
 
+/// Units of a projection that a way there and back may be off.
+const NEAR: f64 = 100.0;
+/// Degrees from which a place may be on the other side, and those of places whose longitude is anything.
+const ANTIMERIDIAN: f64 = 179.99;
+const POLAR: f64 = 89.99;
+
 /// A polygon of longitudes and latitudes (OGC:CRS84), or two where the antimeridian cuts it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Footprint {
@@ -33,7 +39,7 @@ impl Footprint {
             for piece in 0..pieces {
                 let share = piece as f64 / pieces as f64;
                 let [col, row] = [0, 1].map(|axis| from[axis] + share * (to[axis] - from[axis]));
-                ring.push(crs.to_lonlat(affine.apply(col, row))?);
+                ring.push(place(affine, crs, [col, row])?);
             }
         }
         let polygons = split(ring);
@@ -95,6 +101,22 @@ impl Footprint {
     }
 }
 
+/// Where a pixel's corner lies; nothing for what is beyond the globe.
+fn place(affine: &Affine, crs: &Crs, [col, row]: [f64; 2]) -> Option<[f64; 2]> {
+    let [x, mut y] = affine.apply(col, row);
+    if crs.is_geographic() {
+        // Pixels whose middles lie on a pole reach half over it.
+        let [.., down, _] = affine.coefficients().map(f64::abs);
+        y = if y.abs() > 90.0 && y.abs() <= 90.0 + down { y.signum() * 90.0 } else { y };
+        return crs.to_lonlat([x, y]);
+    }
+    let point = crs.to_lonlat([x, y])?;
+    // Projections answer for points that are no place, too; the way back tells. At the antimeridian it may lead around.
+    let back = crs.from_lonlat(point)?;
+    let near = (back[0] - x).abs() <= NEAR && (back[1] - y).abs() <= NEAR;
+    (near || point[0].abs() > ANTIMERIDIAN || point[1].abs() > POLAR).then_some(point)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,9 +158,26 @@ mod tests {
             ([0.0, 0.0, 180.0, 180.0], [-180.0, -90.0, 0.0, 90.0]),
             ([0.0, 0.0, 360.0, 180.0], [-180.0, -90.0, 180.0, 90.0]),
             ([104.0, 10.0, 256.0, 50.0], [-76.0, 30.0, 180.0, 80.0]),
+            // Half a pixel over the poles, and counted from Greenwich.
+            ([180.0, -0.5, 360.0, 181.0], [-180.0, -90.0, 180.0, 90.0]),
         ] {
             assert_eq!((of(window).bbox(), of(window).polygons.len()), (bbox, 1), "{window:?}");
         }
+        assert_eq!(Footprint::of_window([0.0, -3.0, 5.0, 5.0], &affine, &Crs::epsg(4326)), None, "beyond the pole");
+    }
+
+    #[test]
+    fn the_whole_world_is_one_polygon_in_mercator_and_beyond_the_globe_there_is_none() {
+        let half = 20_037_508.342_789_244;
+        let affine = Affine::new([half / 200.0, 0.0, -half, 0.0, -half / 200.0, half]);
+        let world = Footprint::of_window([0.0, 0.0, 400.0, 400.0], &affine, &Crs::epsg(3857)).expect("footprint");
+        assert_eq!(world.polygons.len(), 1);
+        let [west, south, east, north] = world.bbox();
+        assert_eq!([west, east], [-180.0, 180.0]);
+        assert!((south + 85.051_129).abs() < 1e-5 && (north - 85.051_129).abs() < 1e-5, "{south} {north}");
+        // UTM, a hundred thousand kilometres away.
+        let far = Affine::new([1e6, 0.0, 1e8, 0.0, -1e6, 1e8]);
+        assert_eq!(Footprint::of_window([0.0, 0.0, 9.0, 9.0], &far, &Crs::epsg(32632)), None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 /// Degrees from a pole within which a point lies on it: a hundredth of a millimetre.
 const POLE: f64 = 1e-10;
 
+/// Degrees that are rounding and no land.
+const SLIVER: f64 = 1e-9;
+
 /// A closed ring, its last point the first.
 pub(super) type Ring = Vec<[f64; 2]>;
 
@@ -21,13 +24,20 @@ pub(super) fn split(ring: Ring) -> Vec<Ring> {
     }
     let west = ring.iter().map(|point| point[0]).fold(f64::INFINITY, f64::min);
     let east = ring.iter().map(|point| point[0]).fold(f64::NEG_INFINITY, f64::max);
+    // All the way round along two parallels: one polygon, wherever it was cut.
+    let (south, north) = ring.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(s, n), p| (s.min(p[1]), n.max(p[1])));
+    let near = |value: f64, ends: [f64; 2]| ends.iter().any(|end| (value - end).abs() < SLIVER);
+    let is_band = ring.iter().all(|&[lon, lat]| near(lat, [south, north]) || near(lon, [west, east]));
+    if is_band && (east - west - 360.0).abs() < SLIVER {
+        return close(vec![[-180.0, south], [180.0, south], [180.0, north], [-180.0, north]]).into_iter().collect();
+    }
     let turn = |lon: f64| ((lon + 180.0) / 360.0).floor() as i32;
     let part = |turn: i32| {
         let from = 360.0 * f64::from(turn) - 180.0;
         let inside = clip(&clip(&ring, from, 1.0), from + 360.0, -1.0);
         close(inside.into_iter().map(|[lon, lat]| [lon - from - 180.0, lat]).collect())
     };
-    (turn(west)..=turn(east)).filter_map(part).collect()
+    (turn(west + SLIVER)..=turn(east - SLIVER)).filter_map(part).collect()
 }
 
 /// A point on a pole has every longitude: it becomes a way along the pole, from the point before to the one behind.
