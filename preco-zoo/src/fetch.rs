@@ -53,6 +53,12 @@ pub fn download(name: &str, settings: &Settings, progress: &dyn Progress) -> Res
     Ok((path, revision))
 }
 
+/// The folder of a model without a repository, where it lies beside the registry's file: in `models/NAME` or `NAME`.
+pub fn beside_registry(entry: &Entry, settings: &Settings) -> Option<PathBuf> {
+    let at = settings.registry.as_deref()?.parent()?;
+    [at.join("models").join(&entry.name), at.join(&entry.name)].into_iter().find(|folder| folder.is_dir())
+}
+
 /// Where a model is.
 enum Place {
     Folder(PathBuf),
@@ -129,9 +135,7 @@ impl Request<'_> {
         if preco_weights::carried(&entry.name).is_some() {
             return Ok(Place::Program(Box::new(entry.clone())));
         }
-        let beside = self.settings.registry.as_deref().and_then(Path::parent);
-        let mut folders = beside.into_iter().flat_map(|at| [at.join("models").join(&entry.name), at.join(&entry.name)]);
-        if let Some(folder) = folders.find(|folder| folder.is_dir()) {
+        if let Some(folder) = beside_registry(entry, self.settings) {
             check_entry(entry, &folder)?;
             return Ok(Place::Folder(folder));
         }

@@ -34,7 +34,7 @@ pub use card::{FACTS_FILE, Facts, Figure};
 pub use digest::sha256;
 pub use encoder::Encoder;
 pub use error::{Error, Result};
-pub use fetch::{Fetched, describe, download, fetch};
+pub use fetch::{Fetched, beside_registry, describe, download, fetch};
 pub use folder::ModelFolder;
 pub use index::{Index, Metadata};
 pub use name::Name;

@@ -64,6 +64,11 @@ impl Entry {
         self.files.iter().find(|file| file.name == name)
     }
 
+    /// True where the program itself has the files.
+    pub fn is_in_program(&self) -> bool {
+        self.repository.is_none() && preco_weights::carried(&self.name).is_some()
+    }
+
     /// The length of all files together.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()

@@ -189,7 +189,6 @@ fn a_run_is_published_in_one_commit_with_a_tag_and_read_back() {
         ("--tag main", "a tag is a word"),
         ("--tag ../x", "a tag is a word"),
         ("--tag cccccccccccccccccccccccccccccccccccccccc", "a tag is a word"),
-        ("--registry none/r.json", "none is no folder"),
         ("--registry run/card.toml", "run/card.toml: "),
         ("--yes --offline", "unset HF_HUB_OFFLINE to publish"),
     ] {

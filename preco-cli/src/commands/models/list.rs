@@ -35,7 +35,8 @@ impl Report for List {
         };
         writeln!(out, "{:22} {:>9}  {:18} {:14} what it is", "name", "size", "licence", "from")?;
         for entry in &self.models {
-            let from = entry.repository.as_deref().unwrap_or("this program");
+            let beside = if entry.is_in_program() { "this program" } else { "beside registry" };
+            let from = entry.repository.as_deref().unwrap_or(beside);
             let toy = if entry.card.is_toy == Some(true) { "a toy: " } else { "" };
             let Entry { name, card, .. } = entry;
             writeln!(

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Cut weights into files of so many megabytes; timm reads single files only
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     shard_mb: Option<u32>,
-    /// Enter the model in this registry (the file that PRECO_REGISTRY names); a folder's as carried by the program, for weights/registry.json
+    /// Enter the model in this registry (the file that PRECO_REGISTRY names); a folder's is found where it lies in models/NAME beside that file
     #[arg(long, value_name = "FILE")]
     registry: Option<PathBuf>,
     /// Do it
@@ -148,6 +148,8 @@ pub(crate) fn execute(args: &Args) -> Result<Published> {
     };
     if let (Some(mut registry), Some(path)) = (registry, &args.registry) {
         registry.insert(entry);
+        let folder = folder_of(path);
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         write_atomic(path, |out| out.write_all(registry.to_text().as_bytes()))
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -165,13 +167,18 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
     Ok(())
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The registry at `path`, or an empty one where there is none.
 fn open_registry(path: &Path) -> Result<Registry> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Registry::parse(&text, path)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            ensure!(folder.is_dir(), "{} is no folder, so {} cannot be written", folder.display(), path.display());
+            let folder = folder_of(path);
+            let can_be = folder.is_dir() || !folder.exists();
+            ensure!(can_be, "{} is no folder, so {} cannot be written", folder.display(), path.display());
             Ok(Registry::default())
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use preco_zoo::{Checked, Name, Registry, shown, verify, verify_carried};
+use preco_zoo::{Checked, Name, Registry, beside_registry, shown, verify, verify_carried};
 use serde::Serialize;
 
 use crate::hub::{Display, Hub};
@@ -37,6 +37,9 @@ pub(crate) fn execute(args: &Args) -> Result<Verified> {
         Name::Published { name, revision: None } => {
             let registry = Registry::with_file(settings.registry.as_deref())?;
             let entry = registry.entry(&name)?;
+            if let Some(folder) = beside_registry(entry, &settings).filter(|_| !entry.is_in_program()) {
+                return Ok(Verified { model, files: verify(&folder)?, path: Some(folder) });
+            }
             if entry.repository.is_none() {
                 return Ok(Verified { model, files: verify_carried(entry), path: None });
             }
