@@ -260,3 +260,48 @@ fn a_png_of_sixteen_bits_is_what_the_same_scene_is_as_a_tiff_and_its_alpha_is_no
     let done = result(folder, "embed half.png --tile 64 --out half.parquet");
     assert_eq!((&done["tiles"], &done["skipped"]), (&json!(4), &json!(2)));
 }
+
+#[test]
+fn an_image_is_looked_for_with_the_bands_and_values_of_the_file() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    for seed in 1..5 {
+        write_png(&crop(&colours(seed), 0, 0, 64, 64).expect("crop"), &folder.join(format!("{seed}.png")))
+            .expect("png");
+    }
+    for (name, flags) in [("plain", ""), ("turned", "--bands 3,2,1"), ("cut", "--stretch 20,120")] {
+        result(folder, &format!("embed 1.png 2.png 3.png 4.png {flags} --out {name}.parquet"));
+        let found = result(folder, &format!("search {name}.parquet --image 3.png --count 1 --sheet {name}.png"));
+        let best = &found["hits"][0];
+        assert!(best["tile"] == json!(2) && best["cosine"].as_f64().expect("cosine") > 0.999_999, "{name}: {best}");
+    }
+    assert!(read(folder, "plain.png") != read(folder, "cut.png"), "the sheet shows what the model saw");
+    result(folder, "embed 1.png 2.png --stretch p2,98 --out own.parquet");
+    preco(folder, "search own.parquet --image 1.png").refused("percentiles");
+}
+
+#[test]
+fn a_file_that_claims_a_grid_or_a_window_without_end_takes_no_memory() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    scene(folder, "scene.tif", 1);
+    result(folder, "embed scene.tif --tile 128 --out all.npy");
+    let lines = String::from_utf8(read(folder, "all.jsonl")).expect("lines");
+    let mut first: serde_json::Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    let changed = |first: &serde_json::Value| {
+        let rest: Vec<&str> = lines.lines().skip(1).collect();
+        std::fs::write(folder.join("all.jsonl"), format!("{first}\n{}\n", rest.join("\n"))).expect("write");
+    };
+    let window = first["window"].clone();
+    first["window"] = json!([0, 0, 2_147_483_647, 2_147_483_647]);
+    changed(&first);
+    let id = first["tile"].as_u64().or(first["id"].as_u64()).expect("a number");
+    preco(folder, &format!("search all.npy --tile {id} --sheet sheet.png")).succeeded();
+    first["window"] = window;
+    let grid: Vec<String> =
+        first.as_object().expect("object").keys().filter(|key| *key == "row" || *key == "col").cloned().collect();
+    assert_eq!(grid.len(), 2, "{first}");
+    grid.iter().for_each(|key| first[key.as_str()] = json!(2_147_483_647));
+    changed(&first);
+    preco(folder, "cluster all.npy --clusters 2 --out groups.tif").refused("too many for a raster");
+}

@@ -12,6 +12,7 @@ use preco_zoo::embeddings::Embeddings;
 use serde_json::{Map, Value, json};
 
 use super::embed::open;
+use super::tiles::MOST_TILES;
 
 /// Colours of groups and classes, as far apart as twenty can be (Kelly 1965, without black and white); further ones begin again.
 pub(crate) const COLOURS: [[u8; 3]; 20] = [
@@ -92,6 +93,12 @@ impl TileRaster {
             affine.moved(x, y).scaled(strides[0], strides[1])
         });
         let most = |axis: usize| file.tiles.iter().map(|tile| tile.grid[axis]).max().unwrap_or(0) as usize + 1;
+        ensure!(
+            most(0).saturating_mul(most(1)) <= MOST_TILES,
+            "the file claims {} rows and {} columns of tiles: {MOST_TILES} tiles are too many for a raster",
+            most(0),
+            most(1)
+        );
         // Tiles at the end may have been skipped: their pixels hold no data then.
         Ok(Self { width: most(1), height: most(0), affine, crs })
     }

@@ -5,6 +5,7 @@ mod overlap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,7 +22,7 @@ use super::places::check_ending;
 use super::tiles::{self, Tiles};
 use crate::cli::Processor;
 use crate::hub::Hub;
-use crate::output::Report;
+use crate::output::{Report, note};
 use crate::outputs::Outputs;
 use overlap::Overlap;
 
@@ -134,13 +135,19 @@ fn vectors(
     tiles: std::ops::Range<usize>,
     args: &Args,
 ) -> Result<Vec<Option<Vec<f32>>>> {
+    let told = AtomicBool::new(false);
     let tile = |at: usize| {
         let window = grid.window(at);
         let there = |[x, y]: [usize; 2]| Window { x: window.x + x, y: window.y + y, ..window };
         let [own, other] = [date, 1 - date].map(|date| there(overlap.origin[date]));
         match scenes[date].tile_with(own, &scenes[1 - date], other) {
             // A part of a scene without data.
-            Err(_) if args.values.skip_unreadable => Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 }),
+            Err(error) if args.values.skip_unreadable => {
+                if !told.swap(true, Ordering::Relaxed) {
+                    note(&format!("left out: {error}"));
+                }
+                Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 })
+            }
             read => read,
         }
     };

@@ -52,6 +52,8 @@ pub(super) fn execute(args: &Args) -> Result<Embedded> {
         inputs: files.len(),
         tiles,
         skipped: tiles.saturating_sub(count),
+        is_merge: true,
+        is_partly_told: true,
         least_valid: header.settings.get("min_valid").and_then(serde_json::Value::as_f64).unwrap_or_default(),
         length: header.length,
         next: search_next(out, joined.first),

@@ -92,6 +92,12 @@ impl Cut {
         Self { tile: Some(tile), stride, overlap: None, whole: false, min_valid: Some(least_valid) }
     }
 
+    /// True where anything is said of tiles.
+    pub(crate) fn is_asked(&self) -> bool {
+        let Self { tile, stride, overlap, whole, min_valid } = self;
+        tile.or(*stride).or(*overlap).is_some() || *whole || min_valid.is_some()
+    }
+
     /// The share of a tile's pixels that must hold data; of vectors if nothing is said, half of them.
     pub(crate) fn least_valid(&self) -> f64 {
         self.min_valid.unwrap_or(0.5)

@@ -8,13 +8,21 @@ use preco_core::files::{remove_leftovers, write_atomic};
 use preco_zoo::embeddings::{Embeddings, Header, Row, write};
 use serde_json::Value;
 
-/// Tiles of a part: lost by an interruption at most.
-pub(super) const PART_TILES: u64 = 512;
+/// Tiles of a part, lost by an interruption at most: of large tiles fewer.
+const PART_TILES: u64 = 512;
+/// Side of tiles of which a part has so many.
+const PART_SIDE_PX: u64 = 512;
 /// What the run is, in the folder of its parts.
 const RUN_FILE: &str = "run.json";
 
 /// Locked by the run at work.
 const LOCK_FILE: &str = "lock";
+
+/// Tiles of a part of a run, whose largest tile has a side of `side_px`.
+pub(super) fn part_tiles(side_px: u64) -> u64 {
+    let times = (side_px / PART_SIDE_PX).max(1);
+    (PART_TILES / (times * times)).max(8)
+}
 
 /// The parts of a run that ends in one file.
 pub(super) struct Parts {

@@ -22,6 +22,12 @@ pub(super) fn search_next(file: &Path, tile: Option<u64>) -> String {
 pub(crate) struct Embedded {
     pub(super) model: String,
     pub(super) inputs: usize,
+    /// The inputs are shards.
+    #[serde(skip)]
+    pub(super) is_merge: bool,
+    /// Why earlier starts, or shards, left tiles out is not known.
+    #[serde(skip)]
+    pub(super) is_partly_told: bool,
     /// Tiles of the run, and those among them that were skipped for want of data.
     pub(super) tiles: u64,
     pub(super) skipped: u64,
@@ -63,7 +69,8 @@ impl Embedded {
         if self.unreadable > 0 {
             why = format!("{} could not be read; of others {why}", self.unreadable);
         }
-        why
+        // Shards and parts do not say why their tiles are not there.
+        if self.is_partly_told { format!("{why}, or they could not be read") } else { why }
     }
 }
 
@@ -85,11 +92,12 @@ impl Report for Embedded {
         let what = if self.is_map { "tile" } else { "embedding" };
         writeln!(
             out,
-            "{embedded} {what}{} of {} values by {}, from {} input{}",
+            "{embedded} {what}{} of {} values by {}, from {} {}{}",
             s(embedded),
             self.length,
             self.model,
             self.inputs,
+            if self.is_merge { "shard" } else { "input" },
             s(self.inputs as u64)
         )?;
         if self.skipped > 0 {

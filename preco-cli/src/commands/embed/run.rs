@@ -1,19 +1,19 @@
 //! The run: tiles into parts, parts into the file.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use preco_core::predict::Output;
+use preco_core::predict::{Output, Tile};
 use preco_zoo::embeddings::{Format, Header, Row};
-use preco_zoo::{Encoder, shown};
+use preco_zoo::{Encoder, shown, sources};
 use serde_json::{Value, json};
 
 use super::super::places::check_ending;
 use super::super::tiles::Tiles;
-use super::parts::{PART_TILES, Parts};
+use super::parts::{Parts, part_tiles};
 use super::plan::Plan;
 use super::progress::Display;
 use super::report::{Embedded, search_next};
@@ -48,16 +48,20 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let warnings = warnings(&plan)?;
     let parts = Parts::open(&target, &header, &identity)?;
 
-    let firsts = || (tiles.start..tiles.end).step_by(PART_TILES as usize);
-    let part = |first: u64| first..(first + PART_TILES).min(tiles.end);
+    let size = part_tiles(
+        plan.inputs.iter().map(|input| input.grid.tile[0].max(input.grid.tile[1])).max().unwrap_or(0) as u64,
+    );
+    let firsts = || (tiles.start..tiles.end).step_by(size as usize);
+    let part = |first: u64| first..(first + size).min(tiles.end);
     let before: u64 = firsts().filter(|&first| parts.has(first)).map(|first| part(first).count() as u64).sum();
     let mut display = Display::new(tiles.end - tiles.start, before);
     let started = Instant::now();
-    let (mut waited, mut done) = (0.0, before);
+    let (mut waited, mut done, mut placeless) = (0.0, before, 0);
     let stop = interrupt::watch()?;
     for first in firsts().filter(|&first| !parts.has(first)) {
         let (rows, idle) = compute(&encoder, &plan, args, part(first), &mut display)?;
         waited += idle;
+        placeless += rows.iter().filter(|(tile, _)| is_placeless(tile)).count();
         parts.keep(first, rows)?;
         done += part(first).count() as u64;
         if stop.load(Ordering::Relaxed) && done < tiles.end - tiles.start {
@@ -67,6 +71,10 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     drop(display);
     let seconds = started.elapsed().as_secs_f64();
     let joined = parts.finish(&target, firsts())?;
+    let mut warnings = warnings;
+    if placeless > 0 {
+        warnings.push(format!("{placeless} tiles have no footprint: they reach beyond the globe"));
+    }
     let count = joined.count as u64;
     let mut report = Embedded {
         model: encoder.name().to_owned(),
@@ -75,6 +83,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         skipped: tiles.end - tiles.start - count,
         least_valid: args.cut.least_valid(),
         unreadable: plan.unreadable(),
+        is_partly_told: before > 0 && args.values.skip_unreadable,
         length: encoder.length(),
         computed: tiles.end - tiles.start - before,
         seconds,
@@ -92,6 +101,11 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
         report.picture = Some(path.clone());
     }
     Ok(report)
+}
+
+/// True for a tile whose coordinates mean something, and yet no place on the Earth.
+fn is_placeless(tile: &Tile) -> bool {
+    tile.place.as_ref().is_some_and(|place| place.crs.starts_with("EPSG:") && place.footprint.is_none())
 }
 
 /// The rows of some tiles, and the seconds that the encoder waited for them.
@@ -128,6 +142,8 @@ fn describe(args: &Args, encoder: &Encoder, plan: &Plan) -> (Header, Value) {
         "bands": args.values.bands,
         "stretch": args.values.stretch.text(),
         "overview": args.values.overview,
+        // What may be missing.
+        "skip_unreadable": args.values.skip_unreadable,
         "tiles": plan.tiles,
         // Shards are of one list of inputs.
         "inputs": plan.digest(),
@@ -170,6 +186,10 @@ fn warnings(plan: &Plan) -> Result<Vec<String>> {
         scene => scene?,
     };
     let info = scene.raster().info();
+    let mask = |path: PathBuf| PathBuf::from(format!("{}.msk", path.display()));
+    if sources::local(&first.name).is_some_and(|path| mask(path).exists()) {
+        warnings.push(format!("{0}.msk is not read: put the mask into {0} (gdal_translate)", shown(&first.name)));
+    }
     if let Some(why) = info.crs.as_ref().and_then(|crs| crs.unusable()) {
         warnings.push(format!("{}: its coordinate system {why}: there are no footprints", shown(&first.name)));
     }

@@ -162,7 +162,14 @@ fn query(args: &Args, processor: &Processor, file: &Embeddings) -> Result<(Strin
         file.header.digest,
         encoder.digest()
     );
-    // Bands and values as those of the file's scenes, where it is a scene too.
+    let stretch = file.header.settings.get("stretch").and_then(serde_json::Value::as_str).unwrap_or_default();
+    ensure!(
+        !stretch.starts_with('p'),
+        "{} was made with --stretch {stretch}, percentiles of each scene: those of an image of its own are others. Ask by \
+         --tile or --at, or embed with stated levels (--stretch LOW,HIGH)",
+        args.file.display()
+    );
+    // Bands and values as those of the file's scenes.
     let scene = sheet::open(file, path, 0, encoder.preprocess(), &args.hub.settings())?;
     let info = scene.raster().info();
     let (px, most) = (info.width.saturating_mul(info.height), preco_core::imagery::MAX_PIXELS);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use preco_core::imagery::raster::Window;
-use preco_core::imagery::{Filter, Image8, Stretch, resize};
+use preco_core::imagery::{Filter, Image8, MAX_PIXELS, Stretch, resize};
 use preco_core::predict::{Scene, Tile};
 use preco_core::spec::Preprocess;
 use preco_train::report::{Anchor, Canvas};
@@ -53,7 +53,14 @@ pub(super) fn draw(
         }
         let scene = scenes.iter().find(|(name, _)| *name == tile.source).and_then(|(_, scene)| scene.as_ref());
         let [x, y, width, height] = tile.window.map(|value| value as usize);
-        let drawn = scene.map(|scene| scene.colours(Window::new(x, y, width, height)));
+        let window = Window::new(x, y, width, height);
+        // A file may claim anything.
+        let is_in = |scene: &&Scene| {
+            let info = scene.raster().info();
+            window.within(info.width, info.height) == window && width.saturating_mul(height) <= MAX_PIXELS
+        };
+        let [width, height] = if scene.is_some_and(|scene| is_in(&scene)) { [width, height] } else { [1, 1] };
+        let drawn = scene.filter(is_in).map(|scene| scene.colours(window));
         let drawn = drawn.and_then(|drawn| drawn.map_err(|error| note(&format!("{error}: it is not drawn"))).ok());
         let image = drawn.map_or_else(|| Image8::filled(width.max(1), height.max(1), GONE), |(image, _)| image);
         let (left, top) = (GAP_PX + at % COLUMNS * pitch, title + GAP_PX + at / COLUMNS * (TILE_PX + LINE_PX + GAP_PX));
@@ -66,7 +73,7 @@ pub(super) fn draw(
     Ok(canvas.finish())
 }
 
-/// The scene with the bands and the stretch that the file was made with; an image has neither.
+/// The scene or image with the bands and the stretch that the file was made with.
 pub(super) fn open(
     file: &Embeddings,
     source: &str,
@@ -76,9 +83,8 @@ pub(super) fn open(
 ) -> Result<Scene> {
     let raster = open_raster(source, overview, settings)?;
     let made = &file.header.settings;
-    let is_scene = !raster.info().is_image;
     let bands: Option<Vec<usize>> = made.get("bands").and_then(|value| serde_json::from_value(value.clone()).ok());
-    let stretch = made.get("stretch").and_then(|value| value.as_str()).filter(|_| is_scene);
+    let stretch = made.get("stretch").and_then(|value| value.as_str());
     let stretch = stretch.map_or(Ok(Stretch::None), Stretch::parse)?;
-    Ok(Scene::new(raster, preprocess, bands.filter(|_| is_scene).as_deref(), stretch)?)
+    Ok(Scene::new(raster, preprocess, bands.as_deref(), stretch)?)
 }
