@@ -86,29 +86,35 @@ fn a_run_leaves_a_model_that_labels_measures_and_is_published() {
     // The run knows all that a card says but whose it is.
     let publish = "models publish run --name land-classifier --to zoo/models/land-classifier";
     preco(folder, publish).refused("no licence");
-    std::fs::create_dir_all(folder.join("zoo")).expect("folder");
     let licences = "--licence MIT --data-licence none --registry zoo/registry.json";
     preco(folder, &format!("{publish} {licences} --yes")).succeeded();
     let card = std::fs::read_to_string(folder.join("zoo/models/land-classifier/README.md")).expect("card");
-    for needle in ["preco-cli finetune classify --batch-size 8 --data land", "top-1 accuracy", "(encoder and head)"] {
+    for needle in [
+        "preco-cli finetune classify --accumulate 1 --augment light",
+        "--data land",
+        "top-1 accuracy",
+        "(encoder and head)",
+    ] {
         assert!(card.contains(needle), "the card lacks {needle}:\n{card}");
     }
     let again = result(folder, "predict land/forest --model zoo/models/land-classifier --out again.jsonl");
     assert_eq!(again["counts"], one["counts"]);
     // By its name, from the folder beside the registry.
     let registry = folder.join("zoo/registry.json");
-    let by_name = || {
-        let mut by_name = command(folder, "predict land/forest --model land-classifier --json");
+    let asked = |arguments: &str| {
+        let mut by_name = command(folder, arguments);
         self::done(by_name.env("PRECO_REGISTRY", &registry).output().expect("start"))
     };
-    let named = by_name();
+    let named = asked("predict land/forest --model land-classifier --json");
+    asked("models verify land-classifier").succeeded();
     let named: Value = serde_json::from_str(&named.succeeded().stdout).expect("JSON");
     assert_eq!(named["counts"], one["counts"]);
     let weights = folder.join("zoo/models/land-classifier/model.safetensors");
     let mut bytes = std::fs::read(&weights).expect("weights");
     *bytes.last_mut().expect("a byte") ^= 1;
     std::fs::write(&weights, bytes).expect("write");
-    by_name().refused("SHA-256");
+    asked("predict land/forest --model land-classifier").refused("SHA-256");
+    assert_eq!(asked("models verify land-classifier").code, Some(1));
 }
 
 fn spec_labels(folder: &Path) -> Vec<String> {
@@ -160,14 +166,41 @@ fn bands_that_were_chosen_by_number_are_the_models_from_then_on() {
     // Other bands are asked for by hand.
     let other = result(folder, "evaluate last --data tiles --bands 1,2,3");
     assert!(other["figures"]["top1"].as_f64().expect("share") < 0.9);
-    let knn = "knn preco-swin-pico --data tiles --train-list all.txt --list all.txt --bands 4,4,1";
-    let list: String = ["across", "down"]
-        .iter()
-        .enumerate()
-        .flat_map(|(class, name)| (0..12).map(move |at| format!("{name}/{:02}.tif\n", 2 * at + class)))
-        .collect();
-    std::fs::write(folder.join("all.txt"), list).expect("list");
-    assert!(result(folder, knn)["figures"]["top1"].as_f64().expect("share") > 0.9);
+    let names = |from: usize, to: usize| -> String {
+        (from..to).map(|at| format!("{}/{at:02}.tif\n", ["across", "down"][at % 2])).collect()
+    };
+    std::fs::write(folder.join("known.txt"), names(0, 16)).expect("list");
+    std::fs::write(folder.join("asked.txt"), names(16, 24)).expect("list");
+    std::fs::write(folder.join("both.txt"), names(15, 24)).expect("list");
+    let knn = "knn preco-swin-pico --data tiles --bands 4,4,1 --train-list known.txt";
+    assert!(result(folder, &format!("{knn} --list asked.txt"))["figures"]["top1"].as_f64().expect("share") > 0.9);
+    preco(folder, &format!("{knn} --list both.txt")).refused("must not be known");
+}
+
+#[test]
+fn files_of_both_depths_are_of_one_set_and_damaged_ones_count_in_every_part() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let folder = root.path();
+    nameless_tiles(&folder.join("tiles"));
+    let image = SceneGenerator::new(2, 64, 1).scene(0).image;
+    // The first file has eight bits.
+    write_png(&image, &folder.join("tiles/across/0.png")).expect("png");
+    let run = "finetune classify --data tiles --steps 2 --batch-size 4 --bands 1,2,3";
+    for (name, flags) in [("measured", "--held-out 0.3"), ("stated", "--held-out 0.3 --stretch 0,4000")] {
+        result(folder, &format!("{run} {flags} --out {name}"));
+        assert!(json_file(&folder.join(name).join("preprocessor_config.json"))["levels"].is_object(), "{name}");
+    }
+    std::fs::write(folder.join("tiles/across/02.tif"), "no image").expect("write");
+    std::fs::write(folder.join("tiles/down/01.tif"), "no image").expect("write");
+    let names = |from: usize, to: usize| -> String {
+        (from..to).map(|at| format!("{}/{at:02}.tif\n", ["across", "down"][at % 2])).collect()
+    };
+    std::fs::write(folder.join("train.txt"), names(2, 24)).expect("list");
+    std::fs::write(folder.join("val.txt"), names(0, 2)).expect("list");
+    let lists = format!("{run} --list train.txt --val-list val.txt");
+    preco(folder, &format!("{lists} --max-unreadable 1 --out few")).refused("unreadable");
+    let told = result(folder, &format!("{lists} --max-unreadable 2 --out enough"));
+    assert_eq!(told["unreadable"], json!(2));
 }
 
 #[test]

@@ -101,13 +101,18 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Neighbours> 
     };
     let mut source = Labelled::new(Some(args.data.clone()), None, &preprocess).read_as(&args.reading, &preprocess)?;
     let mut opened = Labelled { list: Some(train.clone()), ..source.clone() }.open()?;
-    if source.reader.levels.is_none() && source.needs_levels(&opened.files)? {
+    if source.reader.levels.is_none() && source.needs_levels(&opened.files) {
         // As fine-tuning would see them: by those whose labels are known.
         source.reader.levels = Some(source.measured_levels(&opened.files, &HashSet::new())?);
         opened = Labelled { list: Some(train), ..source.clone() }.open()?;
     }
     let known = opened.images;
     let asked = Labelled { list: Some(test), ..source.clone() }.open()?.images;
+    // An image is its own nearest neighbour.
+    let names: HashSet<String> = (0..known.len()).map(|at| known.name(at)).collect();
+    if let Some(both) = (0..asked.len()).map(|at| asked.name(at)).find(|name| names.contains(name)) {
+        bail!("{both} is among the known and among those asked about: what is measured on must not be known");
+    }
     let chosen = label_fraction(known.as_ref(), args.label_fraction, args.seed)?;
     let known: Images = Arc::new(Subset::new(known, chosen));
     for images in [&known, &asked] {

@@ -11,6 +11,7 @@ use preco_train::datasets::bigearthnet::{self, BigEarthNet, Choice};
 use preco_train::datasets::split::Part;
 use preco_train::datasets::{Allow, BandReader, ImageFolder, ImageSource, LabelTable, Scan, Unreadable, levels_of};
 use preco_train::run::Images;
+use rayon::prelude::*;
 
 /// Images at most from which means and deviations are computed.
 const MEASURED: usize = 2000;
@@ -117,7 +118,7 @@ impl Labelled {
                     images.left_out()
                 ));
             }
-            let parts = [Part::Train, Part::Val].map(|part| images.part(part).filter(|part| !part.is_empty()));
+            let parts = [Part::Train, Part::Val].map(|part| images.part(part));
             let official = match parts {
                 [Some(train), Some(val)] => Some([train, val]),
                 _ => None,
@@ -136,9 +137,8 @@ impl Labelled {
         let Some(asked) = asked else { return Ok(()) };
         let (bands, numbers) =
             if asked.trim() == "all" { self.all_bands()? } else { named(asked, self.is_bigearthnet)? };
-        let band_numbers = numbers.or(preprocess.band_numbers.clone().filter(|_| bands == preprocess.bands));
         let chosen = if bands == preprocess.bands { preprocess.clone() } else { preprocess.with_bands(&bands) };
-        self.reader = BandReader::of(&Preprocess { band_numbers, levels: None, ..chosen });
+        self.reader = BandReader::of(&Preprocess { band_numbers: numbers, levels: None, ..chosen });
         Ok(())
     }
 
@@ -166,21 +166,18 @@ impl Labelled {
         let Some(how) = how.filter(|how| *how != "2sd") else {
             return self.is_bigearthnet.then(|| Ok(bigearthnet::levels(&self.reader.bands)?)).transpose();
         };
-        match Stretch::parse(how)? {
-            Stretch::Sentinel2 => Ok(Some(Levels::all(bands, [0.0, 2750.0], [1.0, 255.0]))),
-            Stretch::Range(low, high) => Ok(Some(Levels::all(bands, [low, high], [0.0, 255.0]))),
-            Stretch::None | Stretch::Percentile(..) => {
-                bail!("--stretch {how} is no rule for a set of images; write LOW,HIGH, sentinel2 or 2sd")
-            }
-        }
+        check_stretch(Some(how))?;
+        Ok(Some(match Stretch::parse(how)? {
+            Stretch::Range(low, high) => Levels::all(bands, [low, high], [0.0, 255.0]),
+            _ => Levels::all(bands, [0.0, 2750.0], [1.0, 255.0]),
+        }))
     }
 
-    /// True where values are of more than eight bits, as the first of `files` tells.
-    pub(crate) fn needs_levels(&self, files: &[(String, PathBuf)]) -> Result<bool> {
-        match files.first() {
-            Some((_, path)) => Ok(self.reader.needs_levels(path)?),
-            None => Ok(self.is_bigearthnet),
-        }
+    /// True where values of one of `files` are of more than eight bits.
+    pub(crate) fn needs_levels(&self, files: &[(String, PathBuf)]) -> bool {
+        // One that cannot be read is told of, or left out, when it is read.
+        let is_deep = |(_, path): &(String, PathBuf)| self.reader.needs_levels(path).unwrap_or(false);
+        self.is_bigearthnet || files.par_iter().any(is_deep)
     }
 
     /// Levels around the means of `files`, without the images called `held_out`; of very many, of some.
@@ -189,6 +186,17 @@ impl Labelled {
         let paths: Vec<&Path> = learnt.map(|(_, path)| path.as_path()).collect();
         let step = paths.len().div_ceil(MEASURED).max(1);
         Ok(levels_of(&self.reader, paths.into_iter().step_by(step), self.most > 0)?)
+    }
+}
+
+/// Refuses what is no rule for the values of a set of images.
+pub(crate) fn check_stretch(how: Option<&str>) -> Result<()> {
+    let Some(how) = how.filter(|how| *how != "2sd") else { return Ok(()) };
+    match Stretch::parse(how)? {
+        Stretch::Sentinel2 | Stretch::Range(..) => Ok(()),
+        Stretch::None | Stretch::Percentile(..) => {
+            bail!("--stretch {how} is no rule for a set of images; write LOW,HIGH, sentinel2 or 2sd")
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use preco_core::imagery::raster::{Pixels, Raster, RasterInfo, SampleType, open_file};
-use preco_core::imagery::{EUROSAT, Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands};
+use preco_core::imagery::{EUROSAT, Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands, probe};
 
 use preco_core::spec::Preprocess;
 
@@ -57,6 +57,10 @@ impl BandReader {
     /// # Errors
     /// Where it cannot be read.
     pub fn needs_levels(&self, path: &Path) -> Result<bool> {
+        // Of an image its head is enough.
+        if let Ok(image) = probe(path) {
+            return Ok(image.bits > 8);
+        }
         Ok(is_deep(self.open(path)?.0.info()))
     }
 

@@ -5,7 +5,7 @@
 //! labels that occur, sorted.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use preco_core::imagery::{Image8, ImageInfo};
 use preco_core::rng::fnv1a64;
@@ -119,6 +119,7 @@ impl LabelTable {
                     checked.push(row);
                 }
                 Err(error) if left_out.len() < most => {
+                    tracing::warn!("left out: {error}");
                     left_out.push(Unreadable { name: row.name, reason: error.to_string() });
                 }
                 Err(error) => return Err(Error::data(table, format!("line {number}: {error}"))),
@@ -150,10 +151,20 @@ fn class_of(label: &str, classes: &[String], given: bool) -> std::result::Result
     }
 }
 
+/// A path without detours, from the table's folder on where it lies there: a name is by what images are told apart.
+fn plain(path: &str, folder: &Path) -> String {
+    let within = |path: &Path| Some(path.strip_prefix(folder.canonicalize().ok()?).ok()?.to_path_buf());
+    let path = Path::new(path);
+    let path = if path.is_absolute() { within(path).unwrap_or_else(|| path.to_path_buf()) } else { path.to_path_buf() };
+    // `components` leaves out what `.` is, but for the first.
+    path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>().to_string_lossy().into_owned()
+}
+
 /// Line number, path and labels of each row.
 fn lines(table: &Path) -> Result<Vec<(usize, String, Vec<String>)>> {
     let text = std::fs::read_to_string(table).map_err(|source| Error::read(table, source))?;
     let text = text.trim_start_matches('\u{feff}');
+    let folder = table.parent().unwrap_or(Path::new(""));
     let is_json = table.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson");
     let wrong = |number: usize, reason: String| Error::data(table, format!("line {number}: {reason}"));
     let mut rows = Vec::new();
@@ -170,7 +181,7 @@ fn lines(table: &Path) -> Result<Vec<(usize, String, Vec<String>)>> {
         if line.path.trim().is_empty() || labels.iter().any(String::is_empty) {
             return Err(wrong(number, "has an empty path or label".to_owned()));
         }
-        rows.push((number, line.path.trim().to_owned(), labels));
+        rows.push((number, plain(line.path.trim(), folder), labels));
         Ok(())
     };
     if is_json {

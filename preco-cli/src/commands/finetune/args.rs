@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Bands to learn from: names, numbers from 1, or both (red=4); all for every band. Files of 13 bands without names are in EuroSAT's order [default: the model's]
     #[arg(long, value_name = "BANDS", help_heading = "Data")]
     pub bands: Option<String>,
-    /// Stored values of more than eight bits that become black and white: LOW,HIGH, sentinel2, or 2sd (two deviations around each band's mean, over the images that are learnt from) [default: 2sd]
+    /// Stored values of more than eight bits that become black and white: LOW,HIGH, sentinel2, or 2sd (two deviations around each band's mean, over the images that are learnt from) [default: the model's, where it has some for these bands, else 2sd]
     #[arg(long, value_name = "HOW", allow_hyphen_values = true, help_heading = "Data")]
     pub stretch: Option<String>,
     /// Leave out files that are no readable images, however many

@@ -6,23 +6,25 @@ use anyhow::{Context, Result};
 use preco_core::files::write_atomic;
 use preco_core::spec::Labelling;
 use preco_zoo::{FACTS_FILE, Facts, Figure};
-use toml::Value;
+use toml::{Table, Value};
 
-use super::{Args, FinetuneReport};
-use crate::config;
+use super::FinetuneReport;
 
 /// Flags that say how a run used its machine and where it went: of no interest to others.
 const OWN: [&str; 9] =
     ["threads", "simd", "device", "precision", "out", "loader-threads", "cache-mb", "save-every", "keep"];
 
 /// Writes it beside the model; its licences are the publisher's to say.
-pub(super) fn write(folder: &Path, args: &Args, report: &FinetuneReport, start: &str) -> Result<()> {
+///
+/// `settings` are all of the run's, so that one that was interrupted leaves the same card.
+pub(super) fn write(folder: &Path, settings: &str, report: &FinetuneReport, start: &str) -> Result<()> {
     let (kind, what) = match report.labelling {
         Labelling::Single => ("classify", "one class for each image"),
         Labelling::Multi => ("multilabel", "any number of classes for an image"),
     };
     let learnt = if report.frozen { "a linear head on the frozen encoder" } else { "encoder and head" };
-    let split = format!("held out of {}", report.data.trim_start_matches("data: "));
+    let data = places_shortened(report.data.trim_start_matches("data: "));
+    let split = format!("held out of {data}");
     let figures = report.figures.iter().flat_map(|figures| figures.glance());
     let figures = figures.filter_map(|(name, value)| {
         let value = format!("{:.2} %", 100.0 * value?);
@@ -30,8 +32,8 @@ pub(super) fn write(folder: &Path, args: &Args, report: &FinetuneReport, start: 
     });
     let facts = Facts {
         summary: format!("Land cover: {what}; {learnt}, {start}."),
-        training_data: report.data.trim_start_matches("data: ").to_owned(),
-        command: command(kind, args)?,
+        training_data: data,
+        command: command(kind, settings)?,
         commit: preco_train::VERSION.to_owned(),
         limits:
             "Measured on held-out images of the same data alone: other sensors, resolutions, regions and seasons were \
@@ -46,16 +48,26 @@ pub(super) fn write(folder: &Path, args: &Args, report: &FinetuneReport, start: 
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The command with the flags that were given.
-fn command(kind: &str, args: &Args) -> Result<String> {
+/// Words that are paths by their last part: where data lay here is nobody's business.
+fn places_shortened(text: &str) -> String {
+    text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(word: &str) -> &str {
+    word.trim_end_matches('/').rsplit('/').next().unwrap_or(word)
+}
+
+/// The command with every flag of the run.
+fn command(kind: &str, settings: &str) -> Result<String> {
     let mut words = vec![format!("preco-cli finetune {kind}")];
-    for (key, value) in config::to_table(args)?.into_iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
+    let settings: Table = toml::from_str(settings).context("the run's settings")?;
+    for (key, value) in settings.into_iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
         let text = match value {
             Value::Boolean(true) => format!("--{key}"),
             Value::Boolean(false) => continue,
-            Value::String(text) => format!("--{key} {}", quoted(&text)),
+            Value::String(text) => format!("--{key} {}", quoted(shortened(&text))),
             Value::Array(list) => {
-                let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+                let list: Vec<&str> = list.iter().filter_map(Value::as_str).map(shortened).collect();
                 format!("--{key} {}", quoted(&list.join(",")))
             }
             number => format!("--{key} {number}"),

@@ -58,7 +58,11 @@ impl Data {
         let is_known = known.is_some();
         source.reader.levels = if is_known { known } else { source.stated_levels(args.stretch.as_deref())? };
         let mut parts = Parts::open(args, &source, val.as_ref())?;
-        if !is_known && !source.needs_levels(&parts.files)? {
+        let needs_levels = source.needs_levels(&parts.files);
+        if is_known && needs_levels {
+            note("values: black and white are where the model has them; --stretch 2sd measures these images");
+        }
+        if !needs_levels {
             ensure!(
                 args.stretch.is_none(),
                 "--stretch is about values of more than eight bits, the images in {} have eight",
@@ -117,6 +121,14 @@ impl Parts {
     fn open(args: &Args, source: &Labelled, val: Option<&PathBuf>) -> Result<Self> {
         let Opened { images, left_out, files, official } = source.open()?;
         if let (Some([train, val]), None, None, None) = (official, &source.list, val, args.held_out) {
+            ensure!(
+                !train.is_empty() && !val.is_empty(),
+                "{}: of BigEarthNet's own parts {} patches are to train on and {} to choose by: name others by --list and \
+                 --val-list, or give --held-out",
+                source.place(),
+                train.len(),
+                val.len()
+            );
             note("data: the parts are BigEarthNet's own, train and validation");
             let held_out: Images = Arc::new(Subset::new(images.clone(), val));
             return Ok(Self {
@@ -132,7 +144,14 @@ impl Parts {
             (None, Some(list)) => Some(Labelled { list: Some(list.clone()), ..source.clone() }),
             (None, None) => None,
         };
-        let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| opened.images);
+        let mut left_out = left_out;
+        let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| {
+            // Without a list of its own, what is learnt from has named it already.
+            let known: HashSet<&String> = left_out.iter().map(|file| &file.name).collect();
+            let new: Vec<Unreadable> = opened.left_out.into_iter().filter(|file| !known.contains(&file.name)).collect();
+            left_out.extend(new);
+            opened.images
+        });
         let is_listed = source.list.is_some();
         let (images, held_out) = match held_out {
             // Without a list of its own, the rest is learnt from.

@@ -80,6 +80,7 @@ pub(crate) fn execute(args: &Args, labelling: Labelling, processor: &Processor) 
         processor.words(),
         plan.out.display()
     ));
+    let settings = plan.settings(args)?;
     let inputs = Inputs {
         name: &plan.name,
         images: data.images,
@@ -90,7 +91,7 @@ pub(crate) fn execute(args: &Args, labelling: Labelling, processor: &Processor) 
         output,
         begin: plan.begin,
         changes: if args.accept_changes { Changes::Accepted } else { Changes::Refused },
-        settings: plan.settings(args)?,
+        settings: settings.clone(),
         stop: interrupt::watch()?,
     };
     let (runtime, progress) = (&plan.runtime, &mut Display::new());
@@ -98,7 +99,7 @@ pub(crate) fn execute(args: &Args, labelling: Labelling, processor: &Processor) 
     let report =
         FinetuneReport { name: plan.name, data: data.line, labelling, frozen: config.frozen, outcome, figures };
     if report.outcome.ending != Ending::Interrupted {
-        card::write(&plan.out, args, &report, &start.words())?;
+        card::write(&plan.out, &settings, &report, &start.words())?;
     }
     Ok(report)
 }

@@ -71,11 +71,11 @@ pub(crate) fn check(args: &Args) -> Result<()> {
     config.encoder.drop_path = args.drop_path.unwrap_or(drop_path);
     adjust(&mut config, args, MANY);
     config.validate(MANY)?;
-    let shares = [("label-fraction", args.label_fraction), ("held-out", args.held_out)];
-    for (key, share) in shares.into_iter().filter_map(|(key, share)| Some((key, share?))) {
-        ensure!(share > 0.0 && share <= 1.0, "{key} {share} must be above 0, at most 1");
-    }
-    Ok(())
+    let fraction = args.label_fraction.unwrap_or(1.0);
+    ensure!(fraction > 0.0 && fraction <= 1.0, "label-fraction {fraction} must be above 0, at most 1");
+    let held_out = args.held_out.unwrap_or(0.0);
+    ensure!((0.0..1.0).contains(&held_out), "held-out {held_out} must be 0 to less than 1");
+    super::super::labelled::check_stretch(args.stretch.as_deref())
 }
 
 /// Where the encoder comes from.

@@ -88,7 +88,16 @@ struct Labelled {
 
 /// Runs the command.
 pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
-    let are_patches = args.inputs.iter().all(|input| patches::are_at(input));
+    let patches = args.inputs.iter().filter(|input| patches::are_at(input)).count();
+    let are_patches = patches == args.inputs.len();
+    ensure!(
+        are_patches || patches == 0,
+        "{patches} of {} inputs hold BigEarthNet's patches and others do not: label them apart",
+        args.inputs.len()
+    );
+    if are_patches {
+        patches::check(args)?;
+    }
     let names = if are_patches { args.inputs.clone() } else { expand(&args.inputs)? };
     let outputs = Outputs::new(args.force).reads(&args.inputs).reads(&names);
     let outputs = outputs.writes("--out", args.out.as_deref()).writes("--map", args.map.as_deref());
@@ -102,8 +111,8 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Predicted> {
     let labeller = folder.labeller(processor.cpu)?;
     let started = Instant::now();
     if are_patches {
-        ensure!(args.map.is_none(), "--map shows one scene, {} holds patches: write --geojson", args.inputs[0]);
-        let labelled = patches::label(&args.inputs, &labeller)?;
+        let labelled = patches::label(args, &labeller)?;
+        ensure!(!labelled.is_empty(), "no patch of {} can be read", args.inputs[0]);
         let count = labelled.len();
         return finished(args, &folder, &labeller, labelled, None, started)
             .map(|done| Predicted { inputs: count, ..done });
@@ -234,7 +243,7 @@ fn write_map(path: &std::path::Path, labeller: &Labeller, plan: &Plan, labelled:
     let pixel = |tile: &Tile| tile.grid[0] as usize * width + tile.grid[1] as usize;
     match labeller.labelling() {
         Labelling::Single => {
-            ensure!(classes < usize::from(NONE), "a map of bytes shows {NONE} classes at most, there are {classes}");
+            ensure!(classes <= usize::from(NONE), "a map of bytes shows {NONE} classes at most, there are {classes}");
             let mut map = vec![NONE; width * height];
             for found in labelled {
                 map[pixel(&found.tile)] = found.classes.first().map_or(NONE, |&class| class as u8);

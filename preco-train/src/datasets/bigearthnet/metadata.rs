@@ -27,8 +27,13 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Entry>> {
     let file = File::open(path).map_err(|source| Error::read(path, source))?;
     let reader = SerializedFileReader::new(file).map_err(|error| wrong(format!("is no Parquet file: {error}")))?;
     let mut table = HashMap::new();
-    for row in reader.get_row_iter(None).map_err(|error| wrong(error.to_string()))? {
-        let row = row.map_err(|error| wrong(error.to_string()))?;
+    let compressed = |error: parquet::errors::ParquetError| {
+        let text = error.to_string();
+        let hint = if text.contains("compile") { "; plain and Snappy are read, so write it again so" } else { "" };
+        wrong(format!("{text}{hint}"))
+    };
+    for row in reader.get_row_iter(None).map_err(compressed)? {
+        let row = row.map_err(compressed)?;
         let (name, entry) = parts(&row).ok_or_else(|| wrong("lacks patch_id or labels in a row".to_owned()))?;
         table.insert(name, entry);
     }
