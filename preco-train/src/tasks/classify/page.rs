@@ -34,7 +34,7 @@ pub(super) struct About<'a> {
 pub(super) fn html(about: &About<'_>, steps: &[StepReport], evaluations: &[EvaluationReport]) -> Result<String> {
     let labels = &about.config.labels;
     let mut facts = run_facts(about.images, about.parameters, steps, evaluations);
-    facts.push(("program".to_owned(), concat!("preco ", env!("CARGO_PKG_VERSION")).to_owned()));
+    facts.push(("program".to_owned(), format!("preco {}", crate::VERSION)));
     let kind = match about.config.labelling {
         Labelling::Single => "classify",
         Labelling::Multi => "multilabel",
