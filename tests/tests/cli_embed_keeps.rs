@@ -276,6 +276,7 @@ fn an_image_is_looked_for_with_the_bands_and_values_of_the_file() {
         assert!(best["tile"] == json!(2) && best["cosine"].as_f64().expect("cosine") > 0.999_999, "{name}: {best}");
     }
     assert!(read(folder, "plain.png") != read(folder, "cut.png"), "the sheet shows what the model saw");
+    preco(folder, "search plain.parquet --tile 0 --sheet 2.png --force").refused("is what is read");
     result(folder, "embed 1.png 2.png --stretch p2,98 --out own.parquet");
     preco(folder, "search own.parquet --image 1.png").refused("percentiles");
 }

@@ -13,7 +13,7 @@ use preco_zoo::embeddings::Embeddings;
 use serde::Serialize;
 use serde_json::json;
 
-use super::places::{check_ending, footprint, write_geojson};
+use super::places::{check_ending, footprint, sources, write_geojson};
 use crate::cli::Processor;
 use crate::hub::Hub;
 use crate::output::Report;
@@ -94,9 +94,9 @@ pub(crate) fn execute(args: &Args, processor: &Processor) -> Result<Hits> {
     ensure!(args.count > 0, "--count 0 finds nothing");
     check_ending("--sheet", args.sheet.as_deref(), &["png"])?;
     check_ending("--geojson", args.geojson.as_deref(), &["geojson", "json"])?;
-    let outputs = Outputs::new(args.force).reads(&args.query.image).writes("--sheet", args.sheet.as_deref());
-    outputs.writes("--geojson", args.geojson.as_deref()).check()?;
     let file = Embeddings::open(&args.file)?;
+    let outputs = Outputs::new(args.force).reads(&args.query.image).reads(sources(&file));
+    outputs.writes("--sheet", args.sheet.as_deref()).writes("--geojson", args.geojson.as_deref()).check()?;
     ensure!(!file.is_empty(), "{} holds no embedding", args.file.display());
     let (query, vector, itself) = query(args, processor, &file)?;
     let nearest = Nearest::new(&file.vectors, file.header.length);
