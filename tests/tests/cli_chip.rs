@@ -45,6 +45,12 @@ fn chips_are_the_scenes_pixels_with_their_places_and_nothing_twice() {
         assert_eq!((affine[0], [affine[2], affine[5]]), (AFFINE[0], corner), "{line}");
         assert!(line["footprint"]["type"] == "Polygon" && line["crs"].as_str().is_some_and(|crs| !crs.is_empty()));
     }
+    // A border that the file does not tell of.
+    write_scene(&folder.join("border.tif"), &holed, AFFINE, None);
+    let unsaid = result(folder, "data chip border.tif --size 64 --out unsaid");
+    let said = result(folder, "data chip border.tif --size 64 --empty 0 --out said");
+    let [unsaid, said] = [unsaid, said].map(|told| told["without_data"].as_u64().expect("count"));
+    assert_eq!(said, unsaid + 1, "the first chip holds the border");
     // Half of a chip may lack data, neighbours may overlap; and pre-training takes the folder as it is.
     result(folder, "data chip a.tif --size 64 --stride 32 --min-valid 0.5 --out half");
     assert!(manifest(&folder.join("half")).len() > 3 * lines.len());

@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Leave out chips with a smaller share of pixels that lie in the scene and hold data
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     min_valid: f64,
+    /// Pixels of this value in every band hold no data, where files do not say so: black borders are --empty 0
+    #[arg(long, value_name = "BYTE")]
+    empty: Option<u8>,
     /// Replace a folder that an earlier run wrote
     #[arg(long)]
     force: bool,
@@ -126,7 +129,7 @@ pub(crate) fn execute(args: &Args) -> Result<Chipped> {
     let mut display = Display::new(plan.tiles, 0);
     for first in (0..plan.tiles).step_by(AT_ONCE as usize) {
         let numbers = first..(first + AT_ONCE).min(plan.tiles);
-        let chips = numbers.into_par_iter().map(|id| Ok((plan.input_of(id), read(&plan, id, args.min_valid)?)));
+        let chips = numbers.into_par_iter().map(|id| Ok((plan.input_of(id), read(&plan, id, args)?)));
         let mut kept = Vec::new();
         for (at, chip) in chips.collect::<Result<Vec<_>>>()? {
             display.tile();
@@ -177,13 +180,18 @@ pub(crate) fn execute(args: &Args) -> Result<Chipped> {
 }
 
 /// The chip of a number; nothing where too little of it holds data.
-fn read(plan: &Plan, id: u64, least_valid: f64) -> Result<Option<Chip>> {
+fn read(plan: &Plan, id: u64, args: &Args) -> Result<Option<Chip>> {
     let read = plan.tile(id)?;
-    if read.valid < least_valid {
+    let pixels = || read.image.data().chunks_exact(read.image.bands());
+    let is_empty = |pixel: &&[u8]| args.empty.is_some_and(|empty| pixel.iter().all(|&value| value == empty));
+    let empty = pixels().filter(is_empty).count() as f64 / pixels().count().max(1) as f64;
+    // What files say and what is said of them may be the same pixels.
+    let valid = read.valid.min(1.0 - empty);
+    if valid < args.min_valid {
         return Ok(None);
     }
     let digest = preco_zoo::sha256(read.image.data());
-    Ok(Some(Chip { tile: plan.describe(id, read.valid), image: read.image, digest }))
+    Ok(Some(Chip { tile: plan.describe(id, valid), image: read.image, digest }))
 }
 
 fn is_one_colour(image: &Image8) -> bool {
