@@ -149,8 +149,13 @@ impl<'a> Summary<'a> {
 
     /// The plan's curves, of arms with several seeds.
     pub fn curves(&self) -> Curves {
-        let mut names: Vec<&str> = self.plan.measures.iter().filter_map(|measure| measure.curve.as_deref()).collect();
-        names.dedup();
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.plan.measures.iter().filter_map(|measure| measure.curve.as_deref()) {
+            // Measures of one curve need not stand together.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let arms = || self.plan.arms.iter().filter(|arm| self.plan.seeds(arm).len() > 1);
         let points = |arm: &Arm, name: &str| {
             let mut points: Vec<(f64, f64)> = Vec::new();
@@ -255,5 +260,17 @@ mod tests {
         );
         // Lists that changed: nothing of it was measured.
         assert_eq!(Summary::new(&plan, "other", &records).missing(), 15);
+    }
+
+    #[test]
+    fn a_curve_is_drawn_once_wherever_its_measures_stand() {
+        let measure = |name: &str, curve: &str| json!({ "name": name, "kind": "knn", "curve": curve });
+        let plan: Plan = serde_json::from_value(json!({
+            "title": "t", "reference": "a", "seeds": [0, 1], "split": "s", "arms": [{ "name": "a" }],
+            "measures": [measure("1", "x"), measure("2", "y"), measure("3", "x")],
+        }))
+        .expect("a plan");
+        let curves = Summary::new(&plan, "", &[]).curves();
+        assert_eq!(curves.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["x", "y"]);
     }
 }
