@@ -57,6 +57,17 @@ impl Outputs {
     }
 }
 
+/// Removes a folder with all that is in it, where there is one.
+///
+/// # Errors
+/// The system's, with the folder.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 /// The file that a path leads to, whatever it is called.
 fn same(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()

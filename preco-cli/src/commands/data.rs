@@ -48,15 +48,19 @@ pub(crate) fn run(data: &Data, json: bool) -> Result<u8> {
 /// Refuses what is there already, an empty folder excepted; with `force` files in a folder may be replaced.
 fn refuse_existing(path: &Path, force: bool) -> Result<()> {
     let is_file = path.is_file();
-    let is_free = !path.exists() || std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_none());
     ensure!(
-        is_free || (force && !is_file),
+        is_free(path) || (force && !is_file),
         "--out {}: {}; choose another{}",
         path.display(),
         if is_file { "is a file" } else { "exists and is not an empty folder" },
         if is_file { "" } else { ", or replace files of the same names with --force" }
     );
     Ok(())
+}
+
+/// True where nothing is, an empty folder excepted.
+fn is_free(path: &Path) -> bool {
+    !path.exists() || std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_none())
 }
 
 /// The images of `folder`, or of those a list names. With `skip_unreadable` every image is decoded, and what cannot be is

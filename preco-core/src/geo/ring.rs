@@ -26,8 +26,8 @@ pub(super) fn split(ring: Ring) -> Vec<Ring> {
     let east = ring.iter().map(|point| point[0]).fold(f64::NEG_INFINITY, f64::max);
     // All the way round along two parallels: one polygon, wherever it was cut.
     let (south, north) = ring.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(s, n), p| (s.min(p[1]), n.max(p[1])));
-    let near = |value: f64, ends: [f64; 2]| ends.iter().any(|end| (value - end).abs() < SLIVER);
-    let is_band = ring.iter().all(|&[lon, lat]| near(lat, [south, north]) || near(lon, [west, east]));
+    let is_end = |value: f64, ends: [f64; 2]| ends.iter().any(|end| (value - end).abs() < SLIVER);
+    let is_band = ring.iter().all(|&[lon, lat]| is_end(lat, [south, north]) || is_end(lon, [west, east]));
     if is_band && (east - west - 360.0).abs() < SLIVER {
         return close(vec![[-180.0, south], [180.0, south], [180.0, north], [-180.0, north]]).into_iter().collect();
     }

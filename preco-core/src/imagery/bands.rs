@@ -8,6 +8,11 @@ use crate::error::{Error, Result};
 pub const EUROSAT: [&str; 13] =
     ["B01", "blue", "green", "red", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A"];
 
+/// True of files of 13 bands without names, which may be in [`EUROSAT`]'s order.
+pub fn may_be_eurosats(info: &RasterInfo) -> bool {
+    info.bands.len() == EUROSAT.len() && info.bands.iter().all(Option::is_none)
+}
+
 /// Names that sensors give to colours: Sentinel-2's B02 to B04, written either way.
 const SAME: [(&str, &[&str]); 3] = [
     ("red", &["red", "r", "b04", "b4"]),
@@ -46,11 +51,11 @@ pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]
         let name = name.to_ascii_lowercase();
         name == wanted.to_ascii_lowercase() || same.contains(&name.as_str())
     };
-    let is_nameless = info.bands.len() == EUROSAT.len() && info.bands.iter().all(Option::is_none);
+    let is_nameless = may_be_eurosats(info);
+    let place = |band: &String| EUROSAT.iter().position(|known| known == band);
     let of_sentinel = |band: &String| EUROSAT.contains(&band.as_str());
     let is_colour = |band: &String| SAME.iter().any(|(colour, _)| colour == band);
     if is_nameless && wanted.iter().all(of_sentinel) && !wanted.iter().all(is_colour) {
-        let place = |band: &String| EUROSAT.iter().position(|known| known == band);
         return Ok(wanted.iter().filter_map(place).collect());
     }
     let find =
@@ -58,11 +63,7 @@ pub fn choose_bands(info: &RasterInfo, wanted: &[String], asked: Option<&[usize]
     wanted.iter().map(find).collect::<Option<_>>().ok_or_else(|| {
         // Sentinel-2's colours, where it may be that; numbers that rise, else.
         let example: Vec<usize> = match is_nameless && wanted.iter().all(is_colour) {
-            true => wanted
-                .iter()
-                .filter_map(|band| EUROSAT.iter().position(|known| known == band))
-                .map(|at| at + 1)
-                .collect(),
+            true => wanted.iter().filter_map(place).map(|at| at + 1).collect(),
             false => (1..=wanted.len()).map(|band| band.min(count)).collect(),
         };
         let enough = wanted.len() <= count || wanted.iter().all(is_colour);

@@ -12,7 +12,7 @@ mod resize;
 mod stretch;
 mod write_jpeg;
 
-pub use bands::{EUROSAT, choose_bands};
+pub use bands::{EUROSAT, choose_bands, may_be_eurosats};
 pub use bytes::{ByteSource, FileBytes, MemoryBytes};
 pub use decode::{IMAGE_EXTENSIONS, ImageInfo, MAX_PIXELS, decode, decode_bytes, format, probe};
 pub use image8::Image8;

@@ -25,6 +25,13 @@ pub struct SceneTile {
     pub valid: f64,
 }
 
+impl SceneTile {
+    /// A tile of which nothing is known.
+    pub fn without_data() -> Self {
+        Self { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 }
+    }
+}
+
 impl Scene {
     /// The scene in `raster` for models that see images by `preprocess`. `bands` are numbers from 1, in place of those that
     /// the model was trained on.

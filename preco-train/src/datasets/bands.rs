@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use preco_core::imagery::raster::{Pixels, Raster, RasterInfo, SampleType, open_file};
-use preco_core::imagery::{EUROSAT, Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands, probe};
+use preco_core::imagery::{EUROSAT, Image8, ImageInfo, Levels, MAX_PIXELS, choose_bands, may_be_eurosats, probe};
 
 use preco_core::spec::Preprocess;
 
@@ -90,7 +90,7 @@ impl BandReader {
     fn open(&self, path: &Path) -> Result<(Box<dyn Raster>, Vec<usize>)> {
         let raster = open_file(path, 0)?;
         let mut info = raster.info().clone();
-        if info.bands.len() == EUROSAT.len() && info.bands.iter().all(Option::is_none) {
+        if may_be_eurosats(&info) {
             info.bands = EUROSAT.iter().map(|name| Some((*name).to_owned())).collect();
         }
         let bands = choose_bands(&info, &self.bands, self.numbers.as_deref())?;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use preco_core::spec::CONFIG_FILE;
 use preco_train::ablation::Run;
 
@@ -30,13 +29,5 @@ impl Models {
     pub(super) fn has(folder: &Path) -> bool {
         // It is written last.
         folder.join(CONFIG_FILE).is_file()
-    }
-
-    /// Removes what is needed no more.
-    pub(super) fn remove(folder: &Path) -> Result<()> {
-        if folder.exists() {
-            std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
-        Ok(())
     }
 }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::models::Models;
 use crate::cli::{Machine, Processor};
 use crate::commands::{evaluate, finetune, knn, pretrain};
+use crate::outputs::remove_folder;
 
 /// Images whose masked pixels are filled.
 const RECONSTRUCTED: usize = 1000;
@@ -120,7 +121,7 @@ impl Step<'_> {
             return Ok(None);
         }
         // They are several times the model, and nothing goes on from them.
-        Models::remove(&out.join("checkpoints"))?;
+        remove_folder(&out.join("checkpoints"))?;
         Ok(Some(losses(&outcome)))
     }
 
@@ -139,7 +140,7 @@ impl Step<'_> {
         labelling: Labelling,
     ) -> Result<Option<BTreeMap<String, f64>>> {
         let out = self.models.passing(run);
-        Models::remove(&out)?;
+        remove_folder(&out)?;
         let args = finetune::Args {
             data: Some(self.data.to_path_buf()),
             list: Some(self.list(Split::LISTS[0])),
@@ -159,7 +160,7 @@ impl Step<'_> {
         let evaluate::Evaluation::Labels(measured) = evaluate::execute(&args, self.processor)? else {
             bail!("{} is no classifier", out.display());
         };
-        Models::remove(&out)?;
+        remove_folder(&out)?;
         Ok(Some(figures(&measured.figures)))
     }
 

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use preco_core::geo::{Crs, RasterOut, Samples, write_geotiff};
-use preco_core::imagery::Image8;
 use preco_core::imagery::raster::Window;
 use preco_core::predict::{Grid, Output, Scene, SceneTile};
 use preco_core::vectors::cosine;
@@ -146,7 +145,7 @@ fn vectors(
                 if !told.swap(true, Ordering::Relaxed) {
                     note(&format!("left out: {error}"));
                 }
-                Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 })
+                Ok(SceneTile::without_data())
             }
             read => read,
         }

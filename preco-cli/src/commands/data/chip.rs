@@ -18,6 +18,7 @@ use super::super::embed::{Cut, Display, Plan, Values, expand};
 use super::super::places::footprint;
 use crate::hub::Hub;
 use crate::output::Report;
+use crate::outputs::remove_folder;
 
 /// What was cut out of where, in the folder of chips.
 const MANIFEST: &str = "chips.jsonl";
@@ -121,7 +122,7 @@ pub(crate) fn execute(args: &Args) -> Result<Chipped> {
     ensure!(!plan.inputs.is_empty(), "no input is left; {}", plan.skipped.join("; "));
     // Beside its place until it is whole.
     let partial = PathBuf::from(format!("{}.partial", args.out.display()));
-    clear(&partial)?;
+    remove_folder(&partial)?;
     super::create(&partial)?;
     let folders = folders(plan.inputs.iter().map(|input| input.name.as_str()));
     let mut scenes: Vec<SceneCounts> = plan.inputs.iter().map(|input| SceneCounts::of(&input.name)).collect();
@@ -169,12 +170,12 @@ pub(crate) fn execute(args: &Args) -> Result<Chipped> {
     drop(display);
     let total = scenes.iter().fold(Counts::default(), |sum, scene| sum.with(scene.counts));
     if total.chips == 0 {
-        clear(&partial)?;
+        remove_folder(&partial)?;
         anyhow::bail!("no chip is left of {}: {}", plan.tiles, total.why());
     }
     write_atomic(&partial.join(MANIFEST), |out| out.write_all(manifest.as_bytes()))
         .with_context(|| format!("cannot write {MANIFEST}"))?;
-    clear(&args.out)?;
+    remove_folder(&args.out)?;
     std::fs::rename(&partial, &args.out).with_context(|| format!("cannot rename {}", partial.display()))?;
     Ok(Chipped { out: args.out.clone(), size: args.size, total, scenes, left_out: plan.skipped.clone() })
 }
@@ -220,15 +221,7 @@ fn refuse_others(out: &Path, force: bool) -> Result<()> {
         return Ok(());
     }
     let advice = if is_ours { "replace it with --force, or choose another" } else { "choose another" };
-    let is_free = !out.exists() || std::fs::read_dir(out).is_ok_and(|mut files| files.next().is_none());
-    ensure!(is_free, "--out {}: exists and is not an empty folder; {advice}", out.display());
-    Ok(())
-}
-
-fn clear(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
+    ensure!(super::is_free(out), "--out {}: exists and is not an empty folder; {advice}", out.display());
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use preco_core::imagery::raster::{self, ImageRaster, RasterInfo};
-use preco_core::imagery::{Image8, choose_bands, probe};
+use preco_core::imagery::{choose_bands, probe};
 use preco_core::predict::{Grid, Scene, SceneTile, Tile, seen};
 use preco_core::rng::fnv1a64;
 use preco_core::spec::Preprocess;
@@ -166,7 +166,7 @@ impl Plan {
                     note(&format!("left out: {error}"));
                 }
                 *count += 1;
-                Ok(SceneTile { image: Image8::filled(1, 1, [0; 3]), valid: 0.0 })
+                Ok(SceneTile::without_data())
             }
             read => read,
         }

@@ -45,7 +45,7 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     let tiles = args.shard.map_or(0..plan.tiles, |shard| shard.range(plan.tiles));
     let (header, identity) = describe(args, &encoder, &plan);
     // The first scene, before anything is written: its bands and values may be refused.
-    let warnings = warnings(&plan)?;
+    let mut warnings = warnings(&plan)?;
     let parts = Parts::open(&target, &header, &identity)?;
 
     let size = part_tiles(
@@ -71,7 +71,6 @@ pub(super) fn execute(args: &Args, processor: &Processor, out: &Path, names: &[S
     drop(display);
     let seconds = started.elapsed().as_secs_f64();
     let joined = parts.finish(&target, firsts())?;
-    let mut warnings = warnings;
     if placeless > 0 {
         warnings.push(format!("{placeless} tiles have no footprint: they reach beyond the globe"));
     }

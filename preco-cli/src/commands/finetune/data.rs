@@ -119,7 +119,7 @@ struct Parts {
 impl Parts {
     /// By tables, lists or a hash of the names.
     fn open(args: &Args, source: &Labelled, val: Option<&PathBuf>) -> Result<Self> {
-        let Opened { images, left_out, files, official } = source.open()?;
+        let Opened { images, mut left_out, files, official } = source.open()?;
         if let (Some([train, val]), None, None, None) = (official, &source.list, val, args.held_out) {
             ensure!(
                 !train.is_empty() && !val.is_empty(),
@@ -144,7 +144,6 @@ impl Parts {
             (None, Some(list)) => Some(Labelled { list: Some(list.clone()), ..source.clone() }),
             (None, None) => None,
         };
-        let mut left_out = left_out;
         let held_out = held_out.map(|source| source.open()).transpose()?.map(|opened| {
             // Without a list of its own, what is learnt from has named it already.
             let known: HashSet<&String> = left_out.iter().map(|file| &file.name).collect();
